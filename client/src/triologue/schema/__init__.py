@@ -1,0 +1,92 @@
+"""The wire contract of Triologue: options in, results and events out, and the errors in between.
+
+This package is the one place where the wire format is written. The client and the server both import it;
+it needs pydantic alone. Names and fields follow the Aana SDK, so that its users feel at home.
+"""
+
+from triologue.schema.asr import (
+    AsrSegment,
+    AsrTranscription,
+    AsrTranscriptionInfo,
+    AsrWord,
+    SpeakerDiarizationSegment,
+    TimeInterval,
+)
+from triologue.schema.errors import (
+    Cancelled,
+    DeadlineExceeded,
+    ErrorCode,
+    InternalError,
+    InvalidAudio,
+    InvalidOption,
+    NotFound,
+    PayloadTooLarge,
+    ServerOverloaded,
+    ServerUnavailable,
+    TriologueError,
+)
+from triologue.schema.events import (
+    Event,
+    InfoEvent,
+    ProgressEvent,
+    ResultEvent,
+    SegmentEvent,
+    parse_event,
+)
+from triologue.schema.options import (
+    BatchedWhisperParams,
+    DiarizedAsrOptions,
+    PyannoteSpeakerDiarizationParams,
+    WhisperComputeType,
+    WhisperModelSize,
+    WhisperParams,
+)
+from triologue.schema.parameters import parse_parameters, to_parameters
+from triologue.schema.results import (
+    AudioInfo,
+    DiarizationResult,
+    DiarizedTranscriptionResult,
+    ProcessingInfo,
+    Result,
+    TranscriptionResult,
+)
+
+__all__ = [
+    "AsrSegment",
+    "AsrTranscription",
+    "AsrTranscriptionInfo",
+    "AsrWord",
+    "AudioInfo",
+    "BatchedWhisperParams",
+    "Cancelled",
+    "DeadlineExceeded",
+    "DiarizationResult",
+    "DiarizedAsrOptions",
+    "DiarizedTranscriptionResult",
+    "ErrorCode",
+    "Event",
+    "InfoEvent",
+    "InternalError",
+    "InvalidAudio",
+    "InvalidOption",
+    "NotFound",
+    "PayloadTooLarge",
+    "ProcessingInfo",
+    "ProgressEvent",
+    "PyannoteSpeakerDiarizationParams",
+    "Result",
+    "ResultEvent",
+    "SegmentEvent",
+    "ServerOverloaded",
+    "ServerUnavailable",
+    "SpeakerDiarizationSegment",
+    "TimeInterval",
+    "TranscriptionResult",
+    "TriologueError",
+    "WhisperComputeType",
+    "WhisperModelSize",
+    "WhisperParams",
+    "parse_event",
+    "parse_parameters",
+    "to_parameters",
+]

@@ -1,0 +1,124 @@
+"""The errors of the service, the same types on both sides of the wire.
+
+    TriologueError
+    ├── InvalidAudio         INVALID_AUDIO       the upload is not audio that can be decoded
+    ├── InvalidOption        INVALID_OPTION      an option does not exist or is out of range
+    ├── PayloadTooLarge      PAYLOAD_TOO_LARGE   more bytes or more seconds than the server takes
+    ├── NotFound             NOT_FOUND           no such model on this server
+    ├── ServerOverloaded     OVERLOADED          queues are full; safe to try again
+    ├── ServerUnavailable    UNAVAILABLE         the server is not there or not ready; safe to try again
+    ├── DeadlineExceeded     DEADLINE_EXCEEDED   no answer within the caller's deadline
+    ├── Cancelled            CANCELLED           the caller went away
+    └── InternalError        INTERNAL            a defect of the service
+
+Triton's HTTP status cannot tell these apart, so a message on the wire reads ``CODE: human text``.
+"""
+
+from enum import Enum
+
+
+class ErrorCode(str, Enum):
+    """What kind of failure it was, as written on the wire."""
+
+    INVALID_AUDIO = "INVALID_AUDIO"
+    INVALID_OPTION = "INVALID_OPTION"
+    PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"
+    NOT_FOUND = "NOT_FOUND"
+    OVERLOADED = "OVERLOADED"
+    UNAVAILABLE = "UNAVAILABLE"
+    DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
+    CANCELLED = "CANCELLED"
+    INTERNAL = "INTERNAL"
+
+
+class TriologueError(Exception):
+    """Base of every error of the service."""
+
+    code: ErrorCode = ErrorCode.INTERNAL
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    def to_wire(self) -> str:
+        """Return the message as it travels: ``CODE: human text``."""
+        return f"{self.code.value}: {self.message}"
+
+    @staticmethod
+    def from_wire(text: str) -> "TriologueError | None":
+        """Rebuild the typed error out of ``... CODE: human text``, or return `None` when no code is in it.
+
+        Triton puts its own words before the text of a model, so the code is looked for anywhere.
+        """
+        found = [(at, error) for error in _ERRORS if (at := text.find(f"{error.code.value}: ")) >= 0]
+        if not found:
+            return None
+        at, error = min(found, key=lambda item: item[0])
+        return error(text[at + len(error.code.value) + 2 :].strip())
+
+
+class InvalidAudio(TriologueError):
+    """The upload is not audio that can be decoded."""
+
+    code = ErrorCode.INVALID_AUDIO
+
+
+class InvalidOption(TriologueError):
+    """An option does not exist, is out of range or contradicts another."""
+
+    code = ErrorCode.INVALID_OPTION
+
+
+class PayloadTooLarge(TriologueError):
+    """The upload has more bytes, or more seconds of audio, than the server takes."""
+
+    code = ErrorCode.PAYLOAD_TOO_LARGE
+
+
+class NotFound(TriologueError):
+    """The server has no model of that name."""
+
+    code = ErrorCode.NOT_FOUND
+
+
+class ServerOverloaded(TriologueError):
+    """The server's queues are full; the same request may be sent again later."""
+
+    code = ErrorCode.OVERLOADED
+
+
+class ServerUnavailable(TriologueError):
+    """The server cannot be reached or is not ready; the same request may be sent again later."""
+
+    code = ErrorCode.UNAVAILABLE
+
+
+class DeadlineExceeded(TriologueError):
+    """No answer came within the caller's deadline."""
+
+    code = ErrorCode.DEADLINE_EXCEEDED
+
+
+class Cancelled(TriologueError):
+    """The caller went away before the answer was ready."""
+
+    code = ErrorCode.CANCELLED
+
+
+class InternalError(TriologueError):
+    """A defect of the service."""
+
+    code = ErrorCode.INTERNAL
+
+
+_ERRORS: tuple[type[TriologueError], ...] = (
+    InvalidAudio,
+    InvalidOption,
+    PayloadTooLarge,
+    NotFound,
+    ServerOverloaded,
+    ServerUnavailable,
+    DeadlineExceeded,
+    Cancelled,
+    InternalError,
+)

@@ -1,0 +1,132 @@
+"""Options of a request. Each field travels as one Triton request parameter (see `schema.parameters`)."""
+
+from enum import Enum
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from triologue.schema.base import WireModel
+from triologue.schema.languages import LANGUAGES
+
+DEFAULT_TEMPERATURES: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+
+
+class WhisperModelSize(str, Enum):
+    """The sizes Whisper was published in."""
+
+    TINY = "tiny"
+    TINY_EN = "tiny.en"
+    BASE = "base"
+    BASE_EN = "base.en"
+    SMALL = "small"
+    SMALL_EN = "small.en"
+    MEDIUM = "medium"
+    MEDIUM_EN = "medium.en"
+    LARGE_V1 = "large-v1"
+    LARGE_V2 = "large-v2"
+    LARGE_V3 = "large-v3"
+    LARGE = "large"
+    TURBO = "turbo"
+
+
+class WhisperComputeType(str, Enum):
+    """The number formats CTranslate2 computes in."""
+
+    INT8 = "int8"
+    INT8_FLOAT32 = "int8_float32"
+    INT8_FLOAT16 = "int8_float16"
+    INT8_BFLOAT16 = "int8_bfloat16"
+    INT16 = "int16"
+    FLOAT16 = "float16"
+    BFLOAT16 = "bfloat16"
+    FLOAT32 = "float32"
+
+
+class BatchedWhisperParams(WireModel):
+    """The options every way of running Whisper takes."""
+
+    language: str | None = None
+    """Language code such as "en"; detected when `None`."""
+    beam_size: int = Field(default=5, ge=1, le=20)
+    """Beams kept while decoding at temperature 0."""
+    best_of: int = Field(default=5, ge=1, le=20)
+    """Candidates sampled while decoding at a temperature above 0."""
+    temperature: float | tuple[float, ...] = DEFAULT_TEMPERATURES
+    """One temperature from 0.0 to 1.0, or a ladder of them, climbed while a window's decoding fails."""
+
+    @field_validator("language")
+    @classmethod
+    def _known_language(cls, language: str | None) -> str | None:
+        if language is not None and language not in LANGUAGES:
+            raise ValueError(f"{language!r} is not a language code Whisper knows, such as 'en' or 'fr'")
+        return language
+
+    @field_validator("temperature")
+    @classmethod
+    def _from_zero_to_one(cls, temperature: float | tuple[float, ...]) -> float | tuple[float, ...]:
+        ladder = temperature if isinstance(temperature, tuple) else (temperature,)
+        if not ladder or not all(0.0 <= rung <= 1.0 for rung in ladder):
+            raise ValueError("give one temperature from 0.0 to 1.0, or a list of them")
+        return temperature
+
+    @property
+    def temperatures(self) -> tuple[float, ...]:
+        """The ladder of temperatures, lowest rung first, also when one value was given."""
+        return self.temperature if isinstance(self.temperature, tuple) else (self.temperature,)
+
+
+class WhisperParams(BatchedWhisperParams):
+    """Options of a transcription. Names and meanings are faster-whisper's."""
+
+    task: Literal["transcribe", "translate"] = "transcribe"
+    """"transcribe" writes what was said, "translate" writes it in English."""
+    word_timestamps: bool = False
+    """Align every word to the audio. Always on in diarized transcription."""
+    without_timestamps: bool = False
+    """Let Whisper write text tokens alone: one segment a window."""
+    vad_filter: bool = True
+    """Leave stretches without speech out of what Whisper hears."""
+    patience: float = Field(default=1.0, gt=0.0, le=10.0)
+    """Beam search patience."""
+    length_penalty: float = Field(default=1.0, ge=-2.0, le=2.0)
+    """Exponential length penalty of beam search."""
+    repetition_penalty: float = Field(default=1.0, gt=0.0, le=10.0)
+    """Above 1.0: tokens that were written before become less likely."""
+    no_repeat_ngram_size: int = Field(default=0, ge=0, le=100)
+    """Forbid n-grams of this many tokens to repeat; 0 allows them."""
+    compression_ratio_threshold: float | None = Field(default=2.4, gt=0.0)
+    """A window whose text compresses better than this is decoded again at the next temperature."""
+    log_prob_threshold: float | None = Field(default=-1.0, le=0.0)
+    """A window whose average log-probability is lower is decoded again at the next temperature."""
+    no_speech_threshold: float | None = Field(default=0.6, ge=0.0, le=1.0)
+    """A window with a higher no-speech probability, and a low average log-probability, is silent."""
+    initial_prompt: str | None = Field(default=None, max_length=10_000)
+    """Text Whisper takes as spoken just before each window."""
+    hotwords: str | None = Field(default=None, max_length=10_000)
+    """Words and names to expect."""
+
+
+class PyannoteSpeakerDiarizationParams(WireModel):
+    """Options of a diarization."""
+
+    num_speakers: int | None = Field(default=None, ge=1, le=100)
+    """Number of speakers, when known."""
+    min_speakers: int | None = Field(default=None, ge=1, le=100)
+    """Lower bound on the number of speakers."""
+    max_speakers: int | None = Field(default=None, ge=1, le=100)
+    """Upper bound on the number of speakers."""
+
+    @model_validator(mode="after")
+    def _bounds_agree(self) -> "PyannoteSpeakerDiarizationParams":
+        low, high, exact = self.min_speakers, self.max_speakers, self.num_speakers
+        if low is not None and high is not None and low > high:
+            raise ValueError(f"min_speakers: {low} is above max_speakers {high}")
+        if exact is not None and low is not None and exact < low:
+            raise ValueError(f"num_speakers: {exact} is below min_speakers {low}")
+        if exact is not None and high is not None and exact > high:
+            raise ValueError(f"num_speakers: {exact} is above max_speakers {high}")
+        return self
+
+
+class DiarizedAsrOptions(WhisperParams, PyannoteSpeakerDiarizationParams):
+    """Options of a diarized transcription: those of its two halves."""

@@ -1,0 +1,59 @@
+"""Options to and from Triton request parameters: one parameter a field, lists as JSON text."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from triologue.schema.base import WireModel
+from triologue.schema.errors import InvalidOption
+
+Scalar = bool | int | float | str
+Options = TypeVar("Options", bound=WireModel)
+
+
+def to_parameters(options: WireModel) -> dict[str, Scalar]:
+    """Return the fields of `options` that were set, as scalar request parameters."""
+    values = options.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+    return {name: json.dumps(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def parse_parameters(options: type[Options], parameters: Mapping[str, Scalar]) -> Options:
+    """Read an options model out of request parameters.
+
+    Text is accepted for every field ("5", "true", "[0.0, 0.2]"), since HTTP headers carry nothing else.
+
+    Raises:
+        InvalidOption: A parameter does not exist or its value is refused; the message names it.
+    """
+    for name in parameters:
+        if name not in options.model_fields:
+            known = ", ".join(sorted(options.model_fields))
+            raise InvalidOption(f"{name}: no such option; the options are {known}")
+    values = {name: _from_text(value) for name, value in parameters.items()}
+    try:
+        return options.model_validate(values)
+    except ValidationError as error:
+        raise InvalidOption(_explain(error)) from None
+
+
+def _from_text(value: Scalar) -> Scalar | Sequence[Scalar]:
+    """Decode a JSON list; every other text is left for pydantic to convert."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            decoded = json.loads(value)
+        except ValueError:
+            return value
+        if isinstance(decoded, list):
+            return decoded
+    return value
+
+
+def _explain(error: ValidationError) -> str:
+    """Say which field was refused and why, in one line; the first field when there are several."""
+    first = error.errors(include_url=False)[0]
+    why = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return why
+    return f"{first['loc'][0]}: {why[0].lower()}{why[1:]} (got {first['input']!r:.100})"
