@@ -54,7 +54,8 @@ class TriologueError(Exception):
         if not found:
             return None
         at, error = min(found, key=lambda item: item[0])
-        return error(text[at + len(error.code.value) + 2 :].strip())
+        # Behind an exception's text Triton appends where in the model it was raised.
+        return error(text[at + len(error.code.value) + 2 :].split("\n\nAt:")[0].strip())
 
 
 class InvalidAudio(TriologueError):

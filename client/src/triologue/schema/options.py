@@ -94,9 +94,9 @@ class WhisperParams(BatchedWhisperParams):
     """Above 1.0: tokens that were written before become less likely."""
     no_repeat_ngram_size: int = Field(default=0, ge=0, le=100)
     """Forbid n-grams of this many tokens to repeat; 0 allows them."""
-    compression_ratio_threshold: float | None = Field(default=2.4, gt=0.0)
+    compression_ratio_threshold: float | None = Field(default=2.4, gt=0.0, allow_inf_nan=False)
     """A window whose text compresses better than this is decoded again at the next temperature."""
-    log_prob_threshold: float | None = Field(default=-1.0, le=0.0)
+    log_prob_threshold: float | None = Field(default=-1.0, le=0.0, allow_inf_nan=False)
     """A window whose average log-probability is lower is decoded again at the next temperature."""
     no_speech_threshold: float | None = Field(default=0.6, ge=0.0, le=1.0)
     """A window with a higher no-speech probability, and a low average log-probability, is silent."""

@@ -1,8 +1,8 @@
 """Options to and from Triton request parameters: one parameter a field, lists as JSON text."""
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import TypeVar, get_args
 
 from pydantic import ValidationError
 
@@ -14,15 +14,23 @@ Options = TypeVar("Options", bound=WireModel)
 
 
 def to_parameters(options: WireModel) -> dict[str, Scalar]:
-    """Return the fields of `options` that were set, as scalar request parameters."""
-    values = options.model_dump(mode="json", exclude_unset=True, exclude_none=True)
-    return {name: json.dumps(value) if isinstance(value, list) else value for name, value in values.items()}
+    """Return the fields of `options` that were set, as scalar request parameters.
+
+    A list travels as its JSON text, and so does a `None` that turns something off: "null".
+    """
+    values = options.model_dump(mode="json", exclude_unset=True)
+    return {
+        name: json.dumps(value) if value is None or isinstance(value, list) else value
+        for name, value in values.items()
+        if value is not None or type(options).model_fields[name].default is not None
+    }
 
 
-def parse_parameters(options: type[Options], parameters: Mapping[str, Scalar]) -> Options:
+def parse_parameters(options: type[Options], parameters: Mapping[str, object]) -> Options:
     """Read an options model out of request parameters.
 
     Text is accepted for every field ("5", "true", "[0.0, 0.2]"), since HTTP headers carry nothing else.
+    Python values, lists and `None` included, are too.
 
     Raises:
         InvalidOption: A parameter does not exist or its value is refused; the message names it.
@@ -31,23 +39,28 @@ def parse_parameters(options: type[Options], parameters: Mapping[str, Scalar]) -
         if name not in options.model_fields:
             known = ", ".join(sorted(options.model_fields))
             raise InvalidOption(f"{name}: no such option; the options are {known}")
-    values = {name: _from_text(value) for name, value in parameters.items()}
+    values = {name: _from_text(options, name, value) for name, value in parameters.items()}
     try:
         return options.model_validate(values)
     except ValidationError as error:
         raise InvalidOption(_explain(error)) from None
 
 
-def _from_text(value: Scalar) -> Scalar | Sequence[Scalar]:
-    """Decode a JSON list; every other text is left for pydantic to convert."""
-    if isinstance(value, str) and value.lstrip().startswith("["):
+def _from_text(options: type[WireModel], name: str, value: object) -> object:
+    """Decode the JSON text of a list or of "null"; every other text is left for pydantic to convert."""
+    if not isinstance(value, str) or _takes_text(options, name):
+        return value
+    if value == "null" or value.lstrip().startswith("["):
         try:
-            decoded = json.loads(value)
+            return json.loads(value)
         except ValueError:
             return value
-        if isinstance(decoded, list):
-            return decoded
     return value
+
+
+def _takes_text(options: type[WireModel], name: str) -> bool:
+    kind = options.model_fields[name].annotation
+    return kind is str or str in get_args(kind)
 
 
 def _explain(error: ValidationError) -> str:

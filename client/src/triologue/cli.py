@@ -1,0 +1,211 @@
+"""The command line: `triologue transcribe`, `triologue diarize`, `triologue health`."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from triologue.client import DEFAULT_TIMEOUT_S, DEFAULT_URL, Client
+from triologue.formats import FORMATS, summarize
+from triologue.schema import (
+    DiarizationResult,
+    InvalidOption,
+    ServerUnavailable,
+    TranscriptionResult,
+    TriologueError,
+)
+
+app = typer.Typer(
+    help="Who said what, and when: diarized transcripts from a Triologue server.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _known_format(name: str) -> str:
+    if name not in FORMATS:
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(FORMATS)}")
+    return name
+
+
+Files = Annotated[
+    list[Path], typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="Audio or video files.")
+]
+Url = Annotated[
+    str, typer.Option(envvar="TRIOLOGUE_URL", help="Server: http://, https://, grpc:// or grpcs://.")
+]
+Timeout = Annotated[float, typer.Option(min=0.1, help="Seconds to wait for an answer.")]
+Format = Annotated[
+    str,
+    typer.Option(
+        "--format", "-f", metavar="|".join(FORMATS), callback=_known_format, help="How the result is written."
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="A file, or a folder that gets one file a recording; else stdout."),
+]
+Speakers = Annotated[int | None, typer.Option(help="Number of speakers, when known.")]
+MinSpeakers = Annotated[int | None, typer.Option(help="Lower bound on the number of speakers.")]
+MaxSpeakers = Annotated[int | None, typer.Option(help="Upper bound on the number of speakers.")]
+
+
+@app.command()
+def transcribe(
+    files: Files,
+    diarize: Annotated[bool, typer.Option("--diarize", help="Also tell who speaks.")] = False,
+    language: Annotated[
+        str | None, typer.Option(help="Language code such as en; detected when not given.")
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="transcribe, or translate into English.")] = None,
+    beam_size: Annotated[int | None, typer.Option(help="Beams kept while decoding.")] = None,
+    num_speakers: Speakers = None,
+    min_speakers: MinSpeakers = None,
+    max_speakers: MaxSpeakers = None,
+    format: Format = "text",
+    output: Output = None,
+    url: Url = DEFAULT_URL,
+    timeout: Timeout = DEFAULT_TIMEOUT_S,
+) -> None:
+    """Write down what is said in recordings and, with --diarize, by whom."""
+    speakers = _given(num_speakers=num_speakers, min_speakers=min_speakers, max_speakers=max_speakers)
+    if speakers and not diarize:
+        hint = " / ".join(f"--{name.replace('_', '-')}" for name in speakers)
+        raise typer.BadParameter("needs --diarize", param_hint=hint)
+    fields = _given(language=language, task=task, beam_size=beam_size) | speakers
+
+    def call(client: Client, file: Path) -> TranscriptionResult:
+        return client.transcribe_diarized(file, **fields) if diarize else client.transcribe(file, **fields)
+
+    _process(files, call, format, output, url, timeout)
+
+
+@app.command()
+def diarize(
+    files: Files,
+    num_speakers: Speakers = None,
+    min_speakers: MinSpeakers = None,
+    max_speakers: MaxSpeakers = None,
+    format: Format = "text",
+    output: Output = None,
+    url: Url = DEFAULT_URL,
+    timeout: Timeout = DEFAULT_TIMEOUT_S,
+) -> None:
+    """Find who speaks when in recordings."""
+    fields = _given(num_speakers=num_speakers, min_speakers=min_speakers, max_speakers=max_speakers)
+    _process(files, lambda client, file: client.diarize(file, **fields), format, output, url, timeout)
+
+
+@app.command()
+def health(url: Url = DEFAULT_URL) -> None:
+    """Show which models take requests; the exit status is 1 when one does not."""
+    with _connect(url) as client:
+        try:
+            state = client.health()
+        except TriologueError as error:
+            _report(error)
+            raise typer.Exit(1) from None
+    ready = state.ready and all(state.models.values())
+    typer.echo(f"Triton {state.version} at {url} is {'ready' if ready else 'not ready'}")
+    table = Table("model", "ready")
+    for model, is_ready in state.models.items():
+        table.add_row(model, "yes" if is_ready else "no")
+    Console().print(table)
+    if not ready:
+        raise typer.Exit(1)
+
+
+def _process(
+    files: list[Path],
+    call: Callable[[Client, Path], TranscriptionResult | DiarizationResult],
+    format: str,
+    output: Path | None,
+    url: str,
+    timeout: float,
+) -> None:
+    """Send each file and write each result; a file that fails does not keep the others from their turn."""
+    targets = _targets(files, format, output)
+    several = len(files) > 1
+    failed = False
+    with _connect(url, timeout) as client:
+        for file, target in zip(files, targets, strict=True):
+            try:
+                with _waiting(file):
+                    result = call(client, file)
+            except TriologueError as error:
+                failed = True
+                _report(error, file if several else None)
+                if isinstance(error, InvalidOption | ServerUnavailable):
+                    break  # The other files would fare no better.
+                continue
+            for warning in result.warnings:
+                typer.echo(f"warning: {_one_line(warning)}", err=True)
+            if several and format == "text":
+                typer.echo(f"{file}:")
+            written = FORMATS[format](result)
+            if target is None:
+                typer.echo(written, nl=False)
+            else:
+                target.write_text(written, encoding="utf-8")
+            if format == "text":
+                typer.echo(f"\n{summarize(result)}" if target is None else summarize(result))
+    if failed:
+        raise typer.Exit(1)
+
+
+def _targets(files: list[Path], format: str, output: Path | None) -> list[Path | None]:
+    """Say where each result goes, `None` for stdout, before anything is sent: a result must not be lost."""
+    hint = "--output"
+    if output is None:
+        if len(files) > 1 and format == "srt":
+            raise typer.BadParameter("several files in this format need a folder", param_hint=hint)
+        return [None] * len(files)
+    if len(files) == 1 and not output.is_dir():
+        if not output.absolute().parent.is_dir():
+            raise typer.BadParameter(f"the folder of {output} does not exist", param_hint=hint)
+        return [output]
+    if output.exists() and not output.is_dir():
+        raise typer.BadParameter(f"several files need a folder, {output} is a file", param_hint=hint)
+    suffix = ".txt" if format == "text" else f".{format}"
+    targets = [output / f"{file.stem}{suffix}" for file in files]
+    if len(set(targets)) < len(targets):
+        raise typer.BadParameter("two of the files would be written to the same name", param_hint=hint)
+    output.mkdir(parents=True, exist_ok=True)
+    return list(targets)
+
+
+def _connect(url: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> Client:
+    try:
+        return Client(url, timeout_s=timeout_s)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--url") from None
+
+
+@contextmanager
+def _waiting(file: Path) -> Iterator[None]:
+    console = Console(stderr=True)
+    if console.is_terminal:
+        with console.status(escape(file.name)):
+            yield
+    else:
+        yield
+
+
+def _report(error: TriologueError, file: Path | None = None) -> None:
+    about = "" if file is None else f"{file}: "
+    typer.echo(f"error: {error.code.value}: {about}{_one_line(error.message)}", err=True)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """Return the options that were given, so that the server's defaults hold for the others."""
+    return {name: value for name, value in options.items() if value is not None}

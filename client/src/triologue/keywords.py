@@ -1,0 +1,41 @@
+"""The options as keyword arguments, so that editors and type checkers know them at the call.
+
+Names and types repeat the models in `triologue.schema.options`, where meanings, defaults and bounds are
+written.
+"""
+
+from typing import Literal, TypedDict
+
+
+class WhisperKeywords(TypedDict, total=False):
+    """Fields of `WhisperParams`."""
+
+    language: str | None
+    beam_size: int
+    best_of: int
+    temperature: float | tuple[float, ...]
+    task: Literal["transcribe", "translate"]
+    word_timestamps: bool
+    without_timestamps: bool
+    vad_filter: bool
+    patience: float
+    length_penalty: float
+    repetition_penalty: float
+    no_repeat_ngram_size: int
+    compression_ratio_threshold: float | None
+    log_prob_threshold: float | None
+    no_speech_threshold: float | None
+    initial_prompt: str | None
+    hotwords: str | None
+
+
+class DiarizationKeywords(TypedDict, total=False):
+    """Fields of `PyannoteSpeakerDiarizationParams`."""
+
+    num_speakers: int | None
+    min_speakers: int | None
+    max_speakers: int | None
+
+
+class DiarizedAsrKeywords(WhisperKeywords, DiarizationKeywords, total=False):
+    """Fields of `DiarizedAsrOptions`."""

@@ -1,0 +1,143 @@
+"""What a call sends and how its reply is read, without any I/O: the part that every client shares."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from pydantic import ValidationError
+
+from triologue.schema import (
+    DiarizationResult,
+    DiarizedAsrOptions,
+    DiarizedTranscriptionResult,
+    InternalError,
+    NotFound,
+    PayloadTooLarge,
+    PyannoteSpeakerDiarizationParams,
+    Result,
+    ServerOverloaded,
+    TranscriptionResult,
+    TriologueError,
+    WhisperParams,
+    parse_parameters,
+    to_parameters,
+)
+from triologue.schema.base import WireModel
+from triologue.schema.parameters import Scalar
+
+INPUT, OUTPUT = "AUDIO", "RESULT"
+PUBLIC_MODELS = ("transcription", "diarization", "diarized_asr")
+
+# A protobuf message ends at 2 GiB; the rest is room for its other fields.
+MAX_AUDIO_BYTES = 2**31 - 2**20
+
+AnyResult = TypeVar("AnyResult", bound=Result)
+
+
+@dataclass(frozen=True)
+class Request(Generic[AnyResult]):
+    """One call of a public model."""
+
+    model: str
+    """Name of the Triton model."""
+    parameters: Mapping[str, Scalar]
+    """The options, as Triton request parameters."""
+    audio: bytes
+    """The encoded recording."""
+    result_type: type[AnyResult]
+    """What the model answers."""
+
+    def read(self, reply: bytes) -> AnyResult:
+        """Read the answer out of the bytes of the output tensor.
+
+        Raises:
+            InternalError: The answer is not the JSON this client knows.
+        """
+        try:
+            return self.result_type.model_validate_json(reply)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(map(str, first["loc"])) or "JSON"
+            raise InternalError(
+                f"the answer of {self.model!r} cannot be read ({where}: {first['msg']}); "
+                "client and server may be of different versions"
+            ) from error
+
+
+class ServerHealth(WireModel):
+    """What a server says about itself."""
+
+    live: bool
+    """The server answers."""
+    ready: bool
+    """Every model the server was told to load is loaded."""
+    models: dict[str, bool]
+    """Whether each public model takes requests."""
+    version: str
+    """Version of the Triton server."""
+
+
+def transcription(
+    audio: bytes, options: WhisperParams | None = None, fields: Mapping[str, object] | None = None
+) -> Request[TranscriptionResult]:
+    """Build the call of the model `transcription`.
+
+    Raises:
+        InvalidOption: A field does not exist or is out of range; the message names it.
+        PayloadTooLarge: The recording does not fit one message.
+    """
+    return _request("transcription", audio, WhisperParams, options, fields, TranscriptionResult)
+
+
+def diarization(
+    audio: bytes,
+    options: PyannoteSpeakerDiarizationParams | None = None,
+    fields: Mapping[str, object] | None = None,
+) -> Request[DiarizationResult]:
+    """Build the call of the model `diarization`. Raises what `transcription` raises."""
+    return _request(
+        "diarization", audio, PyannoteSpeakerDiarizationParams, options, fields, DiarizationResult
+    )
+
+
+def diarized_transcription(
+    audio: bytes, options: DiarizedAsrOptions | None = None, fields: Mapping[str, object] | None = None
+) -> Request[DiarizedTranscriptionResult]:
+    """Build the call of the model `diarized_asr`. Raises what `transcription` raises."""
+    return _request("diarized_asr", audio, DiarizedAsrOptions, options, fields, DiarizedTranscriptionResult)
+
+
+def server_error(text: str) -> TriologueError | None:
+    """Return the typed error that a server's message names, or `None` when its words say nothing.
+
+    The service's own ``CODE: text`` comes first, then the words of Triton and gRPC.
+    """
+    if (error := TriologueError.from_wire(text)) is not None:
+        return error
+    lowered = text.lower()
+    return next((kind(text) for words, kind in _WORDS.items() if words in lowered), None)
+
+
+# Triton's status is no help here: a full queue and, in some versions, an unknown model are UNAVAILABLE to
+# gRPC, an upload above --http-max-input-size is a plain 400.
+_WORDS: dict[str, type[TriologueError]] = {
+    "exceeds maximum queue size": ServerOverloaded,
+    "unknown model": NotFound,
+    "message larger than max": PayloadTooLarge,
+    "exceeds the maximum allowed value": PayloadTooLarge,
+}
+
+
+def _request(
+    model: str,
+    audio: bytes,
+    option_type: type[WireModel],
+    options: WireModel | None,
+    fields: Mapping[str, object] | None,
+    result_type: type[AnyResult],
+) -> Request[AnyResult]:
+    if len(audio) > MAX_AUDIO_BYTES:
+        raise PayloadTooLarge(f"{len(audio)} bytes do not fit one request of at most {MAX_AUDIO_BYTES} bytes")
+    given = {} if options is None else {name: getattr(options, name) for name in options.model_fields_set}
+    parsed = parse_parameters(option_type, {**given, **(fields or {})})
+    return Request(model, to_parameters(parsed), audio, result_type)

@@ -1,0 +1,83 @@
+"""The embedding network: the voice of each active speaker of each window, as a vector.
+
+pyannote embeds every (window, speaker) pair from the window's samples, so that each second of audio goes
+through the network some thirty times. Here the trunk of the network runs once over the whole span, and its
+frames are pooled under each pair's mask.
+"""
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pyannote.audio.pipelines import SpeakerDiarization
+
+from triologue_server.audio import to_float
+from triologue_server.diarization.spans import (
+    FRAMES,
+    HOP_SAMPLES,
+    SPEAKERS,
+    WINDOW_SAMPLES,
+    WINDOWS,
+    num_windows,
+)
+
+
+class EmbeddingModel:
+    """The embedding network of a pipeline, over spans.
+
+    Raises:
+        ValueError: The network cannot be run in two halves, trunk and pooling.
+    """
+
+    def __init__(self, pipeline: SpeakerDiarization, device: str) -> None:
+        embedding = pipeline._embedding.to(torch.device(device))
+        self._model = getattr(embedding, "model_", None)
+        if not hasattr(self._model, "forward_frames"):
+            raise ValueError(f"{pipeline.embedding}: its trunk cannot be run apart from its pooling")
+        self._device = torch.device(device)
+        self._exclude_overlap: bool = pipeline.embedding_exclude_overlap
+        self._min_frames = math.ceil(FRAMES * embedding.min_num_samples / WINDOW_SAMPLES)
+        self.dimension: int = embedding.dimension
+
+    def embed(self, span: NDArray[np.int16], activity: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Embed every speaker of every window of a span.
+
+        Args:
+            span: (samples,) at 16 kHz, at most `SPAN_SAMPLES`.
+            activity: (`WINDOWS`, `FRAMES`, `SPEAKERS`) of 0 or 1.
+
+        Returns:
+            (`WINDOWS`, `SPEAKERS`, dimension); not a number where a speaker is not active.
+        """
+        embeddings = np.full((WINDOWS, SPEAKERS, self.dimension), np.nan, np.float32)
+        active = np.flatnonzero(activity[: num_windows(len(span))].any(axis=(1, 2)))
+        if len(active) == 0:
+            return embeddings
+        masks = self._masks(activity[active])
+        with torch.inference_mode():
+            waveform = torch.from_numpy(to_float(span)).to(self._device)
+            frames = self._model.forward_frames(waveform[None, None])[0]  # (..., span frames)
+            per_sample = frames.shape[-1] / len(span)
+            length = min(frames.shape[-1], round(WINDOW_SAMPLES * per_sample))
+            starts = [
+                min(round(window * HOP_SAMPLES * per_sample), frames.shape[-1] - length) for window in active
+            ]
+            pooled = self._model.forward_embedding(
+                torch.stack([frames[..., start : start + length] for start in starts]),
+                weights=torch.from_numpy(masks).to(self._device),
+            )  # (active windows, speakers, dimension)
+        embeddings[active] = np.where(activity[active].any(axis=1)[..., None], pooled.cpu().numpy(), np.nan)
+        return embeddings
+
+    def _masks(self, activity: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Choose the frames each embedding hears, (windows, speakers, frames), as pyannote does.
+
+        Overlapped speech is left out where enough of a speaker is left without it.
+        """
+        masks = activity.astype(np.float32)
+        if self._exclude_overlap:
+            alone = masks * (activity.sum(axis=2, keepdims=True) < 2)
+            enough = alone.sum(axis=1, keepdims=True) > self._min_frames
+            masks = np.where(enough, alone, masks)
+        return np.ascontiguousarray(masks.transpose(0, 2, 1), dtype=np.float32)

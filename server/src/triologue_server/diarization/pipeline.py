@@ -1,0 +1,155 @@
+"""pyannote's speaker diarization pipeline: loading it, and running all of it but the two networks."""
+
+import copy
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+# pyannote.audio reports usage to its makers unless told otherwise, and reads this when it is imported.
+os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
+
+from pyannote.audio import Model, Pipeline
+from pyannote.audio.core.plda import PLDA
+from pyannote.audio.pipelines import SpeakerDiarization
+from pyannote.core import Annotation, SlidingWindow, SlidingWindowFeature
+from triologue.schema import PyannoteSpeakerDiarizationParams, SpeakerDiarizationSegment, TimeInterval
+
+from triologue_server.diarization.campplus import CAMPPlus
+from triologue_server.diarization.spans import (
+    FRAMES,
+    HOP_SECONDS,
+    SPEAKERS,
+    WINDOW_SECONDS,
+)
+
+SEGMENTATION_FILE = "segmentation.bin"
+EMBEDDING_FILE = "campplus.pt"
+
+# Tuned on pyannote's sample conversation and the AMI clips in pyannote.audio's own tests.
+_EMBEDDED_PARAMETERS: Mapping[str, Any] = {
+    "segmentation": {"min_duration_off": 0.0},
+    "clustering": {"method": "centroid", "min_cluster_size": 12, "threshold": 0.65},
+}
+
+
+class _UnusedPLDA(PLDA):  # type: ignore[misc]
+    """Stands where the pipeline insists on a PLDA, which agglomerative clustering never asks."""
+
+    def __init__(self) -> None:
+        pass
+
+
+def load_pipeline(location: Path | str, token: str | None = None) -> SpeakerDiarization:
+    """Load a speaker diarization pipeline with its weights.
+
+    Args:
+        location: A folder with a pyannote pipeline (`config.yaml`), a folder with the embedded models, or the
+            name of a pipeline on Hugging Face.
+        token: Hugging Face token, for gated pipelines.
+
+    Raises:
+        ValueError: The pipeline is no speaker diarization, or its windows are not those of `spans`.
+    """
+    if (Path(location) / EMBEDDING_FILE).is_file():
+        pipeline = _embedded_pipeline(Path(location))
+    else:
+        pipeline = Pipeline.from_pretrained(str(location), token=token)
+    if not isinstance(pipeline, SpeakerDiarization):
+        raise ValueError(f"{location} is not a pyannote speaker diarization pipeline")
+    _check_geometry(pipeline, location)
+    return pipeline
+
+
+def _embedded_pipeline(folder: Path) -> SpeakerDiarization:
+    pipeline = SpeakerDiarization(
+        segmentation=Model.from_pretrained(folder / SEGMENTATION_FILE),
+        embedding=CAMPPlus.from_state_dict(folder / EMBEDDING_FILE),
+        embedding_exclude_overlap=True,
+        clustering="AgglomerativeClustering",
+        plda=_UnusedPLDA(),
+    )
+    return pipeline.instantiate(_EMBEDDED_PARAMETERS)
+
+
+def _check_geometry(pipeline: SpeakerDiarization, location: Path | str) -> None:
+    """Refuse a segmentation network whose output does not have the shape the Triton models declare."""
+    inference = pipeline._segmentation
+    window = inference.model.audio.get_num_samples(inference.duration)
+    specifications = inference.model.specifications
+    found = (
+        inference.duration,
+        inference.step,
+        inference.model.num_frames(window),
+        len(specifications.classes),
+        specifications.powerset,
+    )
+    expected = (WINDOW_SECONDS, HOP_SECONDS, FRAMES, SPEAKERS, True)
+    if found != expected:
+        raise ValueError(
+            f"{location}: windows of (seconds, hop, frames, speakers, powerset) {found} are not supported, "
+            f"only {expected}"
+        )
+
+
+def without_weights(pipeline: SpeakerDiarization) -> SpeakerDiarization:
+    """Free the networks' weights, for a process that runs the rest of the pipeline alone."""
+    pipeline._segmentation.model.to("meta")
+    pipeline._embedding.model_.to("meta")
+    return pipeline
+
+
+def speaker_turns(
+    pipeline: SpeakerDiarization,
+    activity: NDArray[np.uint8],
+    embeddings: NDArray[np.float32],
+    options: PyannoteSpeakerDiarizationParams,
+) -> tuple[list[SpeakerDiarizationSegment], list[str]]:
+    """Cluster and reconstruct, by pyannote's own code, from what the two networks said.
+
+    Args:
+        pipeline: From `load_pipeline`; safe to use from several threads.
+        activity: (windows, frames, speakers), 0 or 1.
+        embeddings: (windows, speakers, dimension); not a number where a speaker is not active.
+        options: Bounds on the number of speakers.
+
+    Returns:
+        The turns in order of time, labelled by order of first appearance; and warnings for the caller.
+    """
+    if not activity.any():
+        return [], []
+    window = SlidingWindow(duration=WINDOW_SECONDS, step=HOP_SECONDS, start=0.0)
+    request = copy.copy(pipeline)
+    request.get_segmentations = lambda file, hook=None: SlidingWindowFeature(
+        activity.astype(np.float32), window
+    )
+    request.get_embeddings = lambda file, binary, exclude_overlap=False, hook=None: embeddings
+    output = request.apply({"uri": None}, **options.model_dump(include=_BOUNDS))
+    turns = _by_first_appearance(output.speaker_diarization)
+    return turns, _unmet_bounds(len({turn.speaker for turn in turns}), options)
+
+
+_BOUNDS = set(PyannoteSpeakerDiarizationParams.model_fields)
+
+
+def _by_first_appearance(annotation: Annotation) -> list[SpeakerDiarizationSegment]:
+    labels: dict[str, str] = {}
+    turns = []
+    for turn, _, label in annotation.itertracks(yield_label=True):
+        speaker = labels.setdefault(label, f"SPEAKER_{len(labels):02d}")
+        interval = TimeInterval(start=max(0.0, round(turn.start, 3)), end=max(0.0, round(turn.end, 3)))
+        turns.append(SpeakerDiarizationSegment(time_interval=interval, speaker=speaker))
+    return turns
+
+
+def _unmet_bounds(found: int, options: PyannoteSpeakerDiarizationParams) -> list[str]:
+    low = options.num_speakers or options.min_speakers or 0
+    high = options.num_speakers or options.max_speakers or found
+    if low <= found <= high:
+        return []
+    wanted = f"exactly {low}" if low == high else f"from {low} to {high}"
+    return [f"{wanted} speakers were asked for, but {found} could be told apart"]

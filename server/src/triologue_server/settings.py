@@ -1,0 +1,194 @@
+"""How the service is set up: a profile, and what environment variables and flags change in it.
+
+A profile is a TOML file in `profiles/`. Every field can be changed by an environment variable named after its
+path, such as `TRIOLOGUE_WHISPER__MODEL=small` or `TRIOLOGUE_LIMITS__AUDIO_HOURS=2`; flags of
+`triologue-server serve` become the same variables. The processes of the Triton models read their settings
+from the environment they inherit, so all of them agree.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+from triologue.schema import WhisperComputeType
+
+ENV_PREFIX = "TRIOLOGUE_"
+ENV_DELIMITER = "__"
+PROFILE_ENV = f"{ENV_PREFIX}PROFILE"
+
+PROFILES = Path(__file__).parent / "profiles"
+
+
+def _default_store() -> Path:
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "triologue" / "models"
+
+
+def _all_cores(threads: int) -> int:
+    return threads or os.cpu_count() or 1
+
+
+Threads = Annotated[int, Field(ge=0, le=1024), AfterValidator(_all_cores)]
+Device = Literal["cpu", "cuda"]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class CoreSettings(_Section):
+    """How Triton runs a batchable core."""
+
+    instances: int = Field(ge=1, le=64)
+    """Processes that run the model, each with its own copy of the weights."""
+    max_batch_size: int = Field(ge=1, le=256)
+    """Requests joined into one execution at most."""
+    queue_delay_ms: int = Field(ge=0, le=10_000)
+    """How long a request may wait for others to share a batch with, in milliseconds."""
+
+
+class WhisperSettings(CoreSettings):
+    """The Whisper model."""
+
+    model: str
+    """A size of faster-whisper, a CTranslate2 model on Hugging Face, or a folder with one."""
+    device: Device
+    """Where it computes."""
+    compute_type: WhisperComputeType
+    """Number format of CTranslate2."""
+    threads: Threads
+    """CPU threads; 0 means one for every core."""
+
+
+class DiarizationSettings(_Section):
+    """The speaker diarization pipeline."""
+
+    pipeline: str
+    """`embedded`, the name of a pyannote pipeline on Hugging Face, or a folder with one."""
+    device: Device
+    """Where its networks compute."""
+    threads: Threads
+    """CPU threads of each of its two networks; 0 means one for every core."""
+    segmentation: CoreSettings
+    """The segmentation network."""
+    embedding: CoreSettings
+    """The embedding network."""
+
+
+class Limits(_Section):
+    """What one caller, or all of them together, may ask for."""
+
+    upload_mb: int = Field(ge=1)
+    """Largest upload, in megabytes."""
+    audio_hours: float = Field(gt=0.0)
+    """Longest recording, in hours."""
+    windows_in_flight: int = Field(ge=1, le=1024)
+    """Whisper windows of one recording that are being worked on at once."""
+    spans_in_flight: int = Field(ge=1, le=1024)
+    """Diarization spans of one recording that each network works on at once."""
+    recordings_in_flight: int = Field(ge=1, le=4096)
+    """Recordings worked on at once; further ones are refused."""
+    core_queue: int = Field(ge=1)
+    """Requests that may wait for a core."""
+
+    @property
+    def upload_bytes(self) -> int:
+        """Largest upload, in bytes."""
+        return self.upload_mb * 1_000_000
+
+
+class PublicModelSettings(_Section):
+    """A public unary model."""
+
+    concurrency: int = Field(ge=1, le=1024)
+    """Requests served at once; each takes a process of its own."""
+    queue: int = Field(ge=1)
+    """Requests that may wait; further ones are refused."""
+
+
+class ServiceSettings(_Section):
+    """The public unary models."""
+
+    diarized_asr: PublicModelSettings
+    transcription: PublicModelSettings
+    diarization: PublicModelSettings
+
+
+class Settings(BaseSettings):
+    """Everything about a server, validated."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter=ENV_DELIMITER,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        protected_namespaces=(),
+    )
+
+    profile: str = "embedded"
+    """Name of a file in `profiles/`, or path of a TOML file like them."""
+    models: Path = Field(default_factory=_default_store)
+    """Folder the model weights are kept in."""
+    host: str = "127.0.0.1"
+    """Address to listen on; nothing but this machine can reach the default."""
+    http_port: Port = 8000
+    """Port of HTTP; 0 picks a free one, here and below."""
+    grpc_port: Port = 8001
+    """Port of gRPC."""
+    metrics_port: Port = 8002
+    """Port of the Prometheus metrics."""
+    log_level: Literal["error", "warning", "info", "verbose"] = "warning"
+    """How much Triton and the models say."""
+
+    whisper: WhisperSettings
+    diarization: DiarizationSettings
+    limits: Limits
+    service: ServiceSettings
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put the profile's file beneath arguments and environment."""
+        name = init_settings().get("profile") or os.environ.get(PROFILE_ENV) or "embedded"
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, profile_path(name))
+
+    def to_environment(self) -> dict[str, str]:
+        """Return environment variables from which the same settings are read."""
+        return dict(_flatten(ENV_PREFIX, self.model_dump(mode="json")))
+
+
+def profile_path(name: str) -> Path:
+    """Find the file of a profile.
+
+    Raises:
+        ValueError: There is none of that name.
+    """
+    for path in (PROFILES / f"{name}.toml", Path(name)):
+        if path.is_file():
+            return path
+    known = ", ".join(sorted(path.stem for path in PROFILES.glob("*.toml")))
+    raise ValueError(f"no profile {name!r}; there are {known}, or give the path of a TOML file")
+
+
+def _flatten(prefix: str, values: dict[str, Any]) -> Any:
+    for name, value in values.items():
+        key = f"{prefix}{name.upper()}"
+        if isinstance(value, dict):
+            yield from _flatten(f"{key}{ENV_DELIMITER}", value)
+        else:
+            yield key, str(value)

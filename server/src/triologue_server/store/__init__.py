@@ -1,0 +1,43 @@
+"""The model store: what can be fetched, from where, and whether it is there.
+
+>>> store = ModelStore()
+>>> folder = store.require(resolve_whisper("base"))
+"""
+
+from triologue_server.store.artifact import Artifact, HubSource, Model, StoredFile, WheelMember, WheelSource
+from triologue_server.store.catalog import resolve, resolve_diarization, resolve_whisper
+from triologue_server.store.download import Downloader
+from triologue_server.store.errors import (
+    ChecksumMismatch,
+    ModelMissing,
+    SourceRefused,
+    SourceUnreachable,
+    StoreError,
+    UnknownModel,
+)
+from triologue_server.store.files import Progress
+from triologue_server.store.store import FileStatus, ModelStore, State, default_root
+
+__all__ = [
+    "Artifact",
+    "ChecksumMismatch",
+    "Downloader",
+    "FileStatus",
+    "HubSource",
+    "Model",
+    "ModelMissing",
+    "ModelStore",
+    "Progress",
+    "SourceRefused",
+    "SourceUnreachable",
+    "State",
+    "StoreError",
+    "StoredFile",
+    "UnknownModel",
+    "WheelMember",
+    "WheelSource",
+    "default_root",
+    "resolve",
+    "resolve_diarization",
+    "resolve_whisper",
+]

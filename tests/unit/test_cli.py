@@ -1,0 +1,168 @@
+"""The command line, in process and as a program."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from triologue.cli import app
+from triologue.schema import DiarizationResult
+
+Serve = Callable[..., AbstractContextManager[str]]
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    path = tmp_path / "meeting.m4a"
+    path.write_bytes(b"RIFF")
+    return path
+
+
+def run(*arguments: str | Path, url: str | None = None) -> Result:
+    # Wide and without colour, so that messages are found on one line.
+    env = {"TRIOLOGUE_URL": url, "COLUMNS": "200", "NO_COLOR": "1", "TERMINAL_WIDTH": "200"}
+    return CliRunner(env=env).invoke(app, [str(argument) for argument in arguments])
+
+
+def refuse(model: str, parameters: dict[str, Any], audio: bytes, headers: dict[str, str]) -> tuple[int, str]:
+    return 400, json.dumps({"error": f"INVALID_AUDIO: {audio.decode()} is\nno audio"})
+
+
+@pytest.mark.parametrize("option", ["--num-speakers", "--min-speakers", "--max-speakers"])
+def test_speakers_need_diarization(option: str, recording: Path) -> None:
+    result = run("transcribe", recording, option, "2")
+    assert result.exit_code == 2
+    assert option in result.stderr
+    assert "needs --diarize" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--format", "pdf"], "'pdf' is not one of text, srt, json"),
+        (["--url", "ftp://host"], "'ftp://host' is no server URL"),
+        (["--timeout", "0"], "--timeout"),
+        (["--beam-size", "five"], "--beam-size"),
+        (["--output", "missing/folder/file.txt"], "does not exist"),
+        (["missing.wav"], "missing.wav"),
+    ],
+)
+def test_usage_errors(arguments: list[str], said: str, recording: Path) -> None:
+    result = run("transcribe", recording, *arguments)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert result.stdout == ""
+
+
+def test_several_files_need_a_folder_with_room_for_each(recording: Path, tmp_path: Path) -> None:
+    other = tmp_path / "meeting.wav"
+    other.write_bytes(b"RIFF")
+    same_name = run("transcribe", recording, other, "-o", tmp_path / "out")
+    assert same_name.exit_code == 2
+    assert "same name" in same_name.stderr
+    a_file = run("transcribe", recording, other, "-o", recording)
+    assert a_file.exit_code == 2
+    assert "is a file" in a_file.stderr
+    no_folder = run("transcribe", recording, other, "-f", "srt")
+    assert no_folder.exit_code == 2
+    assert "need a folder" in no_folder.stderr
+
+
+@pytest.mark.parametrize("scheme", ["http", "grpc"])
+@pytest.mark.parametrize("command", ["transcribe", "diarize", "health"])
+def test_server_that_is_not_there(scheme: str, command: str, recording: Path, free_port: int) -> None:
+    url = f"{scheme}://127.0.0.1:{free_port}"
+    arguments = [command] if command == "health" else [command, str(recording)]
+    result = run(*arguments, "--url", url)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith(f"error: UNAVAILABLE: {url} cannot be reached: ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_refused_option_is_one_line(recording: Path, free_port: int) -> None:
+    result = run("transcribe", recording, "--language", "klingon", url=f"http://127.0.0.1:{free_port}")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: INVALID_OPTION: language: 'klingon' is not a language code")
+    assert result.stderr.count("\n") == 1
+
+
+def test_transcript_on_stdout_with_its_summary_and_warnings_on_stderr(recording: Path, serve: Serve) -> None:
+    with serve("http") as url:
+        result = run(
+            "transcribe", recording, "--diarize", "--num-speakers", "2", "--task", "translate", url=url
+        )
+    assert result.exit_code == 0
+    assert result.stdout == (
+        "[00:00:00.000 → 00:00:01.000] Hello.\n"
+        "\n"
+        "language en (0.98) · audio 30.0 s · processed in 5.0 s · RTFx 6.0 · 1 speaker\n"
+    )
+    seen = json.loads(result.stderr.removeprefix("warning: "))
+    assert seen["model"] == "diarized_asr"
+    assert seen["parameters"] == {"num_speakers": 2, "task": "translate"}
+    assert seen["audio"] == "RIFF"
+
+
+def test_without_diarization_the_plain_model_is_asked(recording: Path, serve: Serve) -> None:
+    with serve("grpc") as url:
+        result = run("transcribe", recording, "--beam-size", "2", "-f", "srt", "--url", url)
+    assert result.stdout == "1\n00:00:00,000 --> 00:00:01,000\nHello.\n"
+    seen = json.loads(result.stderr.removeprefix("warning: "))
+    assert (seen["model"], seen["parameters"]) == ("transcription", {"beam_size": 2})
+
+
+def test_diarize_as_json(recording: Path, serve: Serve) -> None:
+    with serve("http") as url:
+        result = run("diarize", recording, "--max-speakers", "3", "-f", "json", url=url)
+    assert DiarizationResult.model_validate_json(result.stdout).speakers == ["SPEAKER_00"]
+    assert json.loads(result.stderr.removeprefix("warning: "))["parameters"] == {"max_speakers": 3}
+
+
+def test_output_to_a_file_leaves_the_summary_on_stdout(recording: Path, tmp_path: Path, serve: Serve) -> None:
+    with serve("http") as url:
+        result = run("transcribe", recording, "-o", tmp_path / "out.txt", url=url)
+    assert (tmp_path / "out.txt").read_text(encoding="utf-8") == "[00:00:00.000 → 00:00:01.000] Hello.\n"
+    assert result.stdout == "language en (0.98) · audio 30.0 s · processed in 5.0 s · RTFx 6.0\n"
+
+
+def test_a_file_that_fails_does_not_stop_the_others(recording: Path, tmp_path: Path, serve: Serve) -> None:
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"broken")
+
+    def answer(*call: Any) -> bytes | tuple[int, str]:
+        good = b'{"audio": {"duration": 1, "sample_rate": 8000, "channels": 1}, "turns": []'
+        return refuse(*call) if call[2] == b"broken" else good + b', "processing": {"seconds": 1, "rtfx": 1}}'
+
+    with serve("http", answer) as url:
+        result = run("diarize", broken, recording, "-f", "json", "-o", tmp_path / "new", url=url)
+    assert result.exit_code == 1
+    assert result.stderr == f"error: INVALID_AUDIO: {broken}: broken is no audio\n"
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["meeting.json"]
+
+
+def test_health_of_a_server_that_lacks_a_model(serve: Serve) -> None:
+    with serve("grpc") as url:
+        result = run("health", url=url)
+    assert result.exit_code == 1
+    assert result.stdout.startswith(f"Triton 2.51.0 at {url} is not ready\n")
+    rows = [line.replace("│", " ").split() for line in result.stdout.splitlines()]
+    assert ["transcription", "yes"] in rows
+    assert ["diarized_asr", "no"] in rows
+
+
+def test_help_loads_no_network_library_and_no_torch() -> None:
+    code = (
+        "import sys; from triologue.cli import app\n"
+        "try: app(['--help'])\n"
+        "except SystemExit: print(sorted({'torch', 'numpy', 'grpc', 'gevent'} & sys.modules.keys()))\n"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "transcribe" in shown.stdout
+    assert shown.stdout.splitlines()[-1] == "[]"

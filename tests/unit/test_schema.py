@@ -1,0 +1,300 @@
+"""The wire contract: what is written on one side is read back the same on the other."""
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from triologue import schema
+from triologue.schema import (
+    AsrSegment,
+    AsrTranscription,
+    AsrTranscriptionInfo,
+    AsrWord,
+    AudioInfo,
+    BatchedWhisperParams,
+    DiarizationResult,
+    DiarizedAsrOptions,
+    DiarizedTranscriptionResult,
+    ErrorCode,
+    InfoEvent,
+    InvalidOption,
+    ProcessingInfo,
+    ProgressEvent,
+    PyannoteSpeakerDiarizationParams,
+    ResultEvent,
+    SegmentEvent,
+    SpeakerDiarizationSegment,
+    TimeInterval,
+    TranscriptionResult,
+    TriologueError,
+    WhisperComputeType,
+    WhisperModelSize,
+    WhisperParams,
+    parse_event,
+    parse_parameters,
+    to_parameters,
+)
+
+# A value for every option, none of them the default.
+OPTIONS: dict[str, Any] = {
+    "language": "de",
+    "beam_size": 3,
+    "best_of": 2,
+    "temperature": (0.0, 0.4),
+    "task": "translate",
+    "word_timestamps": True,
+    "without_timestamps": True,
+    "vad_filter": False,
+    "patience": 1.5,
+    "length_penalty": 0.5,
+    "repetition_penalty": 1.2,
+    "no_repeat_ngram_size": 3,
+    "compression_ratio_threshold": 2.0,
+    "log_prob_threshold": -0.5,
+    "no_speech_threshold": 0.4,
+    "initial_prompt": "Grüße aus Köln: [Musik]",
+    "hotwords": "Triton pyannote",
+    "num_speakers": 3,
+    "min_speakers": 2,
+    "max_speakers": 4,
+}
+ERRORS = TriologueError.__subclasses__()
+
+AUDIO = AudioInfo(duration=30.0, sample_rate=16000, channels=1)
+PROCESSING = ProcessingInfo(seconds=5.0, rtfx=6.0)
+WORD = AsrWord(word=" Hello.", time_interval=TimeInterval(start=6.69, end=7.12), alignment_confidence=0.9)
+SEGMENT = AsrSegment(
+    text=" Hello.", time_interval=TimeInterval(start=6.69, end=7.12), confidence=0.8, words=[WORD]
+)
+TURN = SpeakerDiarizationSegment(time_interval=TimeInterval(start=6.6, end=7.2), speaker="SPEAKER_00")
+TRANSCRIPT: dict[str, Any] = {
+    "audio": AUDIO,
+    "processing": PROCESSING,
+    "segments": [SEGMENT],
+    "transcription_info": AsrTranscriptionInfo(language="en", language_confidence=0.98),
+    "transcription": AsrTranscription(text="Hello."),
+}
+RESULTS = [
+    TranscriptionResult(**TRANSCRIPT),
+    DiarizationResult(audio=AUDIO, processing=PROCESSING, turns=[TURN], warnings=["one speaker"]),
+    DiarizedTranscriptionResult(**TRANSCRIPT, turns=[TURN]),
+]
+
+
+def test_every_option_has_a_value_here() -> None:
+    assert OPTIONS.keys() == DiarizedAsrOptions.model_fields.keys()
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_option_survives_the_wire(name: str) -> None:
+    options = DiarizedAsrOptions(**{name: OPTIONS[name]})
+    parameters = to_parameters(options)
+    assert list(parameters) == [name]
+    assert isinstance(parameters[name], bool | int | float | str)
+    assert parse_parameters(DiarizedAsrOptions, parameters) == options
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_option_is_read_from_text(name: str) -> None:
+    value = OPTIONS[name]
+    text = value if isinstance(value, str) else json.dumps(value)
+    assert getattr(parse_parameters(DiarizedAsrOptions, {name: text}), name) == value
+
+
+def test_all_options_together() -> None:
+    options = DiarizedAsrOptions(**OPTIONS)
+    assert parse_parameters(DiarizedAsrOptions, to_parameters(options)) == options
+
+
+def test_options_that_were_not_set_do_not_travel() -> None:
+    assert to_parameters(WhisperParams()) == {}
+    assert to_parameters(WhisperParams(beam_size=5)) == {"beam_size": 5}
+
+
+@pytest.mark.parametrize(
+    ("text", "ladder"), [("0", (0.0,)), ("0.4", (0.4,)), ("[0.0, 0.2]", (0.0, 0.2)), (" [1] ", (1.0,))]
+)
+def test_temperature_as_text(text: str, ladder: tuple[float, ...]) -> None:
+    assert parse_parameters(WhisperParams, {"temperature": text}).temperatures == ladder
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("language", "xx"),
+        ("beam_size", 0),
+        ("beam_size", 21),
+        ("beam_size", "many"),
+        ("best_of", 0),
+        ("temperature", 1.1),
+        ("temperature", "[0.0, 2.0]"),
+        ("temperature", "[]"),
+        ("temperature", "[0.0, 0.2"),
+        ("task", "summarize"),
+        ("word_timestamps", "perhaps"),
+        ("patience", 0.0),
+        ("length_penalty", 2.5),
+        ("repetition_penalty", 0.0),
+        ("no_repeat_ngram_size", -1),
+        ("compression_ratio_threshold", 0.0),
+        ("log_prob_threshold", 0.5),
+        ("no_speech_threshold", 1.5),
+        ("initial_prompt", "a" * 10_001),
+        ("hotwords", "a" * 10_001),
+        ("num_speakers", 0),
+        ("min_speakers", 101),
+        ("max_speakers", 2.5),
+    ],
+)
+def test_refused_value_names_the_option(name: str, value: bool | int | float | str) -> None:
+    with pytest.raises(InvalidOption, match=f"^{name}: ") as caught:
+        parse_parameters(DiarizedAsrOptions, {name: value})
+    assert "\n" not in caught.value.message
+
+
+def test_unknown_option_is_named_and_the_known_ones_listed() -> None:
+    with pytest.raises(InvalidOption, match=r"^beamsize: no such option; .*\bbeam_size\b"):
+        parse_parameters(WhisperParams, {"beamsize": 5})
+    with pytest.raises(InvalidOption, match=r"^num_speakers: no such option"):
+        parse_parameters(WhisperParams, {"num_speakers": 2})
+
+
+@pytest.mark.parametrize(
+    ("bounds", "named"),
+    [
+        ({"min_speakers": 3, "max_speakers": 2}, "min_speakers"),
+        ({"num_speakers": 1, "min_speakers": 2}, "num_speakers"),
+        ({"num_speakers": 5, "max_speakers": 4}, "num_speakers"),
+    ],
+)
+def test_contradicting_speaker_bounds(bounds: dict[str, int], named: str) -> None:
+    with pytest.raises(InvalidOption, match=f"^{named}: "):
+        parse_parameters(PyannoteSpeakerDiarizationParams, bounds)
+
+
+def test_every_code_has_one_error() -> None:
+    assert sorted(error.code for error in ERRORS) == sorted(ErrorCode)
+
+
+@pytest.mark.parametrize("error_type", ERRORS)
+@pytest.mark.parametrize(
+    "before",
+    [
+        "",
+        "in ensemble 'diarized_asr', ",
+        "Failed to process the request(s) for model instance 'asr_0_0', message: TritonModelException: ",
+    ],
+)
+def test_error_survives_the_wire(error_type: type[TriologueError], before: str) -> None:
+    error = error_type("model 'INTERNAL: x' said: no, 5 > 4")
+    read = TriologueError.from_wire(before + error.to_wire())
+    assert type(read) is error_type
+    assert read.message == error.message
+
+
+@pytest.mark.parametrize(
+    "text", ["", "Request for unknown model: 'x' is not found", "INVALID_AUDIO", "NOPE: x"]
+)
+def test_text_without_a_code_is_no_error_of_ours(text: str) -> None:
+    assert TriologueError.from_wire(text) is None
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        InfoEvent(audio=AUDIO),
+        ProgressEvent(stage="embedding", completed=12.5, total=30.0),
+        SegmentEvent(segment=SEGMENT),
+        *[ResultEvent(result=result) for result in RESULTS],
+    ],
+    ids=lambda event: event.type,
+)
+def test_event_survives_the_wire(event: InfoEvent | ProgressEvent | SegmentEvent | ResultEvent) -> None:
+    assert parse_event(event.model_dump_json()) == event
+
+
+@pytest.mark.parametrize("result", RESULTS, ids=lambda result: result.type)
+def test_a_result_in_an_event_keeps_its_class(result: TranscriptionResult | DiarizationResult) -> None:
+    event = parse_event(ResultEvent(result=result).model_dump_json())
+    assert isinstance(event, ResultEvent)
+    assert type(event.result) is type(result)
+
+
+@pytest.mark.parametrize("text", ['{"type": "applause"}', "{}", "", '{"type": "info", "audio": null}'])
+def test_other_text_is_no_event(text: str) -> None:
+    with pytest.raises(ValidationError):
+        parse_event(text)
+
+
+def test_fields_of_another_version_are_refused() -> None:
+    with pytest.raises(ValidationError, match="extra_forbidden"):
+        TimeInterval.model_validate({"start": 0.0, "end": 1.0, "middle": 0.5})
+
+
+def test_overlap_of_intervals() -> None:
+    first = TimeInterval(start=1.0, end=3.0)
+    assert first.duration == 2.0
+    assert first.overlap(TimeInterval(start=2.5, end=9.0)) == 0.5
+    assert first.overlap(TimeInterval(start=1.5, end=2.0)) == 0.5
+    assert first.overlap(TimeInterval(start=3.0, end=4.0)) == 0.0
+
+
+def test_speakers_are_listed_once_and_sorted() -> None:
+    turns = [
+        TURN.model_copy(update={"speaker": speaker}) for speaker in ("SPEAKER_01", "SPEAKER_00", "SPEAKER_01")
+    ]
+    result = DiarizationResult(audio=AUDIO, processing=PROCESSING, turns=turns)
+    assert result.speakers == ["SPEAKER_00", "SPEAKER_01"]
+
+
+def test_defaults_are_those_of_the_aana_sdk() -> None:
+    params = WhisperParams()
+    assert params.model_dump(
+        include={"language", "beam_size", "best_of", "temperature", "without_timestamps", "word_timestamps"}
+    ) == {
+        "language": None,
+        "beam_size": 5,
+        "best_of": 5,
+        "temperature": (0.0, 0.2, 0.4, 0.6, 0.8, 1.0),
+        "without_timestamps": False,
+        "word_timestamps": False,
+    }
+    assert params.vad_filter is True
+    assert params.task == "transcribe"
+    assert BatchedWhisperParams().temperatures == params.temperatures
+    assert set(PyannoteSpeakerDiarizationParams().model_dump().values()) == {None}
+
+
+def test_names_of_sizes_and_compute_types() -> None:
+    assert {size.value for size in WhisperModelSize} == set(
+        "tiny tiny.en base base.en small small.en medium medium.en "
+        "large-v1 large-v2 large-v3 large turbo".split()
+    )
+    assert {kind.value for kind in WhisperComputeType} == set(
+        "int8 int8_float32 int8_float16 int8_bfloat16 int16 float16 bfloat16 float32".split()
+    )
+
+
+def test_public_names_exist_and_are_sorted() -> None:
+    assert schema.__all__ == sorted(schema.__all__)
+    assert all(hasattr(schema, name) for name in schema.__all__)
+
+
+def test_none_that_turns_a_check_off_survives_the_wire() -> None:
+    options = WhisperParams(log_prob_threshold=None, language=None)
+    parameters = to_parameters(options)
+    assert parameters == {"log_prob_threshold": "null"}
+    assert parse_parameters(WhisperParams, parameters).log_prob_threshold is None
+
+
+def test_text_that_looks_like_a_list_stays_text() -> None:
+    prompt = '["Anna", "Ben"]'
+    assert parse_parameters(WhisperParams, {"initial_prompt": prompt}).initial_prompt == prompt
+
+
+def test_a_traceback_of_triton_is_no_part_of_the_message() -> None:
+    error = TriologueError.from_wire("INVALID_AUDIO: no audio stream\n\nAt:\n  model.py(13): execute")
+    assert error is not None
+    assert error.message == "no audio stream"
