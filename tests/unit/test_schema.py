@@ -258,7 +258,7 @@ def test_defaults_are_those_of_the_aana_sdk() -> None:
         "beam_size": 5,
         "best_of": 5,
         "temperature": (0.0, 0.2, 0.4, 0.6, 0.8, 1.0),
-        "without_timestamps": False,
+        "without_timestamps": None,
         "word_timestamps": False,
     }
     assert params.vad_filter is True

@@ -16,7 +16,7 @@ class WhisperKeywords(TypedDict, total=False):
     temperature: float | tuple[float, ...]
     task: Literal["transcribe", "translate"]
     word_timestamps: bool
-    without_timestamps: bool
+    without_timestamps: bool | None
     vad_filter: bool
     patience: float
     length_penalty: float

@@ -4,7 +4,6 @@ Pure functions over the frozen wire models. No input is changed, and no word is 
 """
 
 import math
-import string
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,17 +11,12 @@ from itertools import groupby
 from typing import NamedTuple
 
 from triologue.schema.asr import AsrSegment, AsrWord, SpeakerDiarizationSegment, TimeInterval
+from triologue.sentences import is_spoken, sentence_ends, sentences
 
 MAX_SENTENCE_WORDS = 50
 """Longer sentences keep the speaker changes inside them."""
 FULL_SEGMENT_WORDS = 50
 """A segment with this many words ends at the next sentence end."""
-
-_SENTENCE_MARKS = (".", "?", "!", "。", "？", "！", "…", "؟", "।", "॥", "۔")
-# The last three are a non-breaking, a narrow non-breaking and an ideographic space.
-_WHITE_SPACE = string.whitespace + "\u00a0\u202f\u3000"
-# “ closes what „ opens in German. « stays out: French opens with it, and Whisper makes it a word of its own.
-_CLOSING = "\"'”’“»›)]}）］｝」』】》〉〕" + _WHITE_SPACE
 
 
 class PostProcessingForDiarizedAsr:
@@ -46,9 +40,9 @@ class PostProcessingForDiarizedAsr:
         if not diarized_segments or not transcription_segments:
             return list(transcription_segments)
         words = _words_of(transcription_segments)
-        if not any(map(_is_spoken, words)):
+        if not any(map(is_spoken, words)):
             return list(transcription_segments)
-        ends = _sentence_ends(words)
+        ends = sentence_ends(words)
         speakers = _speakers_by_turn(words, join_touching_turns(diarized_segments))
         speakers = _unite_sentences(words, speakers, ends)
         labelled = [
@@ -59,13 +53,19 @@ class PostProcessingForDiarizedAsr:
         return _join_neighbours(segments) if merge else segments
 
 
-def join_touching_turns(turns: Iterable[SpeakerDiarizationSegment]) -> list[SpeakerDiarizationSegment]:
-    """Join the turns of one speaker that touch or overlap; return the turns in order of their starts."""
+def join_touching_turns(
+    turns: Iterable[SpeakerDiarizationSegment], pause: float = 0.0
+) -> list[SpeakerDiarizationSegment]:
+    """Join the turns of one speaker that lie at most `pause` seconds apart.
+
+    Returns:
+        The turns in order of their starts.
+    """
     joined: list[SpeakerDiarizationSegment] = []
     latest: dict[str, int] = {}
     for turn in sorted(turns, key=lambda turn: turn.time_interval.start):
         at = latest.get(turn.speaker)
-        if at is not None and turn.time_interval.start <= joined[at].time_interval.end:
+        if at is not None and turn.time_interval.start <= joined[at].time_interval.end + pause:
             joined[at] = _extend(joined[at], turn.time_interval.end)
         else:
             latest[turn.speaker] = len(joined)
@@ -124,20 +124,6 @@ def _words_of(segments: Iterable[AsrSegment]) -> list[AsrWord]:
     return words
 
 
-def _is_spoken(word: AsrWord) -> bool:
-    """Tell a word from white space and closing quotes, which go wherever the word before them goes."""
-    return bool(word.word.strip(_CLOSING))
-
-
-def _sentence_ends(words: Sequence[AsrWord]) -> list[bool]:
-    """Say for each word whether it is the last of its sentence."""
-    ends = [word.word.rstrip(_CLOSING).endswith(_SENTENCE_MARKS) for word in words]
-    for at in range(1, len(words)):
-        if not _is_spoken(words[at]):
-            ends[at - 1], ends[at] = False, ends[at - 1]
-    return ends
-
-
 def _speakers_by_turn(words: Sequence[AsrWord], turns: Iterable[SpeakerDiarizationSegment]) -> list[str]:
     """Give each word the speaker of its turn, or else of the labelled word before it."""
     tracks = _tracks(turns)
@@ -146,7 +132,7 @@ def _speakers_by_turn(words: Sequence[AsrWord], turns: Iterable[SpeakerDiarizati
     for word in words:
         span = _Span.of(word)
         turn, speaker = _best_turn(span, tracks)
-        spoken = _is_spoken(word)
+        spoken = is_spoken(word)
         own.append(speaker if spoken and _lies_in(span, turn) else None)
         nearest.append(speaker if spoken else None)
     nobody = all(speaker is None for speaker in own)
@@ -189,22 +175,13 @@ def _fill_gaps(labels: Sequence[str | None]) -> list[str]:
 def _unite_sentences(words: Sequence[AsrWord], speakers: Sequence[str], ends: Sequence[bool]) -> list[str]:
     """Give each sentence to the speaker of at least half of its words, where there is one."""
     united = list(speakers)
-    for first, stop in _sentences(ends):
-        votes = Counter(speakers[at] for at in range(first, stop) if _is_spoken(words[at]))
+    for first, stop in sentences(ends):
+        votes = Counter(speakers[at] for at in range(first, stop) if is_spoken(words[at]))
         # Among equal counts `most_common` puts first the speaker met first.
         speaker, count = votes.most_common(1)[0]
         if votes.total() <= MAX_SENTENCE_WORDS and 2 * count >= votes.total():
             united[first:stop] = [speaker] * (stop - first)
     return united
-
-
-def _sentences(ends: Sequence[bool]) -> Iterator[tuple[int, int]]:
-    """Yield the bounds of each sentence; the last one needs no end mark."""
-    first = 0
-    for at, is_end in enumerate(ends):
-        if is_end or at == len(ends) - 1:
-            yield first, at + 1
-            first = at + 1
 
 
 def _regroup(

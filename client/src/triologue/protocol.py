@@ -11,13 +11,10 @@ from triologue.schema import (
     DiarizedAsrOptions,
     DiarizedTranscriptionResult,
     InternalError,
-    NotFound,
     PayloadTooLarge,
     PyannoteSpeakerDiarizationParams,
     Result,
-    ServerOverloaded,
     TranscriptionResult,
-    TriologueError,
     WhisperParams,
     parse_parameters,
     to_parameters,
@@ -105,27 +102,6 @@ def diarized_transcription(
 ) -> Request[DiarizedTranscriptionResult]:
     """Build the call of the model `diarized_asr`. Raises what `transcription` raises."""
     return _request("diarized_asr", audio, DiarizedAsrOptions, options, fields, DiarizedTranscriptionResult)
-
-
-def server_error(text: str) -> TriologueError | None:
-    """Return the typed error that a server's message names, or `None` when its words say nothing.
-
-    The service's own ``CODE: text`` comes first, then the words of Triton and gRPC.
-    """
-    if (error := TriologueError.from_wire(text)) is not None:
-        return error
-    lowered = text.lower()
-    return next((kind(text) for words, kind in _WORDS.items() if words in lowered), None)
-
-
-# Triton's status is no help here: a full queue and, in some versions, an unknown model are UNAVAILABLE to
-# gRPC, an upload above --http-max-input-size is a plain 400.
-_WORDS: dict[str, type[TriologueError]] = {
-    "exceeds maximum queue size": ServerOverloaded,
-    "unknown model": NotFound,
-    "message larger than max": PayloadTooLarge,
-    "exceeds the maximum allowed value": PayloadTooLarge,
-}
 
 
 def _request(

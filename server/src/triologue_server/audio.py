@@ -1,9 +1,148 @@
-"""Audio behind the decoder: 16 kHz, one channel, 16-bit samples."""
+"""Audio behind the decoder: 16 kHz, one channel, 16-bit samples; and the decoder, PyAV."""
 
+import io
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import av
 import numpy as np
+from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
+
+from triologue.schema import AudioInfo, InvalidAudio, PayloadTooLarge
+
+SAMPLE_RATE = 16_000
+
+# Containers that state the length of their audio in so many samples; others estimate it.
+_EXACT_CONTAINERS = {"w64", "aiff", "flac", "mov"}
+_MISSING_SECONDS = 0.5  # shorter than declared by more than this is truncated
+_UNKNOWN_RIFF_SIZE = 0x7FFFFF00  # what writers put down who cannot know the size is at least this
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A decoded upload."""
+
+    samples: NDArray[np.int16]
+    """(samples,) at 16 kHz, channels mixed down to one."""
+    info: AudioInfo
+    """What the upload was."""
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / SAMPLE_RATE
 
 
 def to_float(samples: NDArray[np.int16]) -> NDArray[np.float32]:
     """Scale 16-bit samples to -1.0 to 1.0."""
     return samples.astype(np.float32) / 32768.0
+
+
+def decode_audio(upload: bytes, max_seconds: float) -> Recording:
+    """Decode the first audio stream of an encoded file.
+
+    Args:
+        upload: The bytes of the file, in any container and codec FFmpeg reads.
+        max_seconds: Longest recording that is accepted, in seconds.
+
+    Raises:
+        InvalidAudio: The upload is empty, no media file, without audio, or ends before its audio does.
+        PayloadTooLarge: It holds more than `max_seconds` of audio.
+    """
+    if not upload:
+        raise InvalidAudio("the upload is empty")
+    try:
+        # Only the upload itself is read: a playlist may not open other files or addresses.
+        container = av.open(
+            io.BytesIO(upload), metadata_errors="ignore", options={"protocol_whitelist": "none"}
+        )
+    except (av.error.FFmpegError, ValueError) as error:
+        raise InvalidAudio(
+            f"the upload is not a media file that FFmpeg can read ({_reason(error)})"
+        ) from None
+    _refuse_truncated_riff(upload)
+    with container:
+        if not container.streams.audio:
+            kinds = sorted({stream.type for stream in container.streams})
+            raise InvalidAudio(f"the upload has no audio stream, only {', '.join(kinds) or 'nothing'}")
+        return _decode_stream(container, max_seconds)
+
+
+def _decode_stream(container: av.container.InputContainer, max_seconds: float) -> Recording:
+    stream = container.streams.audio[0]
+    pieces: list[NDArray[np.int16]] = []
+    length = 0
+    for piece in _resampled(container, stream):
+        pieces.append(piece)
+        length += len(piece)
+        if length > max_seconds * SAMPLE_RATE:
+            raise PayloadTooLarge(f"the recording is longer than the {max_seconds:g} s this server takes")
+    if length == 0:
+        raise InvalidAudio("the upload's audio stream holds no samples")
+    declared = _declared_seconds(container, stream)
+    seconds = length / SAMPLE_RATE
+    if declared - seconds > _MISSING_SECONDS:
+        raise InvalidAudio(
+            f"the upload is truncated: it declares {declared:.1f} s of audio, and {seconds:.1f} s are there"
+        )
+    info = AudioInfo(
+        duration=round(seconds, 3), sample_rate=stream.codec_context.sample_rate, channels=stream.channels
+    )
+    return Recording(np.concatenate(pieces), info)
+
+
+def _resampled(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[NDArray[np.int16]]:
+    resampler = AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
+    for frame in _frames(container, stream):
+        for resampled in resampler.resample(frame):
+            yield resampled.to_ndarray()[0]
+    for resampled in resampler.resample(None):
+        yield resampled.to_ndarray()[0]
+
+
+def _frames(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[av.AudioFrame]:
+    """Yield decoded frames; a damaged packet is left out, as FFmpeg does."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+            frames = packet.decode()
+        except StopIteration:
+            return
+        except av.error.InvalidDataError:
+            continue
+        for frame in frames:
+            # Timestamps of broken files run backwards, which the resampler refuses.
+            frame.pts = None
+            yield frame
+
+
+def _declared_seconds(container: av.container.InputContainer, stream: av.AudioStream) -> float:
+    exact = _EXACT_CONTAINERS.intersection(container.format.name.split(","))
+    if not exact or stream.duration is None or stream.time_base is None:
+        return 0.0
+    return float(stream.duration * stream.time_base)
+
+
+def _refuse_truncated_riff(upload: bytes) -> None:
+    """Refuse a WAV file that ends before its samples do; FFmpeg takes the end of the file for theirs."""
+    if upload[:4] != b"RIFF" or upload[8:12] != b"WAVE":
+        return
+    at = 12
+    while at + 8 <= len(upload):
+        name, (size,) = upload[at : at + 4], struct.unpack_from("<I", upload, at + 4)
+        at += 8
+        if name == b"data":
+            missing = at + size - len(upload)
+            if size < _UNKNOWN_RIFF_SIZE and missing > 0:
+                raise InvalidAudio(
+                    f"the upload is truncated: it declares {size} bytes of samples, and {missing} are missing"
+                )
+            return
+        at += size + size % 2
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

@@ -17,6 +17,7 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
 from triologue.schema import WhisperComputeType
 
 ENV_PREFIX = "TRIOLOGUE_"
@@ -100,6 +101,11 @@ class Limits(_Section):
     """Requests that may wait for a core."""
 
     @property
+    def bls_calls(self) -> int:
+        """Calls of the cores that all recordings together wait for at once; further ones queue."""
+        return 4 * self.windows_in_flight
+
+    @property
     def upload_bytes(self) -> int:
         """Largest upload, in bytes."""
         return self.upload_mb * 1_000_000
@@ -138,6 +144,8 @@ class Settings(BaseSettings):
     """Name of a file in `profiles/`, or path of a TOML file like them."""
     models: Path = Field(default_factory=_default_store)
     """Folder the model weights are kept in."""
+    model_repository: Path | None = None
+    """Folder of the Triton models; without it, the one in the source tree."""
     host: str = "127.0.0.1"
     """Address to listen on; nothing but this machine can reach the default."""
     http_port: Port = 8000
@@ -190,5 +198,5 @@ def _flatten(prefix: str, values: dict[str, Any]) -> Any:
         key = f"{prefix}{name.upper()}"
         if isinstance(value, dict):
             yield from _flatten(f"{key}{ENV_DELIMITER}", value)
-        else:
+        elif value is not None:
             yield key, str(value)

@@ -24,6 +24,7 @@ from triologue.schema.errors import (
     ServerOverloaded,
     ServerUnavailable,
     TriologueError,
+    server_error,
 )
 from triologue.schema.events import (
     Event,
@@ -37,6 +38,7 @@ from triologue.schema.options import (
     BatchedWhisperParams,
     DiarizedAsrOptions,
     PyannoteSpeakerDiarizationParams,
+    StreamParams,
     WhisperComputeType,
     WhisperModelSize,
     WhisperParams,
@@ -80,6 +82,7 @@ __all__ = [
     "ServerOverloaded",
     "ServerUnavailable",
     "SpeakerDiarizationSegment",
+    "StreamParams",
     "TimeInterval",
     "TranscriptionResult",
     "TriologueError",
@@ -88,5 +91,6 @@ __all__ = [
     "WhisperParams",
     "parse_event",
     "parse_parameters",
+    "server_error",
     "to_parameters",
 ]

@@ -123,3 +123,23 @@ _ERRORS: tuple[type[TriologueError], ...] = (
     Cancelled,
     InternalError,
 )
+
+# Triton's status is no help here: a full queue and, in some versions, an unknown model are UNAVAILABLE to
+# gRPC, an upload above --http-max-input-size is a plain 400.
+_WORDS_OF_TRITON: dict[str, type[TriologueError]] = {
+    "exceeds maximum queue size": ServerOverloaded,
+    "unknown model": NotFound,
+    "message larger than max": PayloadTooLarge,
+    "exceeds the maximum allowed value": PayloadTooLarge,
+}
+
+
+def server_error(text: str) -> TriologueError | None:
+    """Return the typed error that a server's message names, or `None` when its words say nothing.
+
+    The service's own ``CODE: text`` comes first, then the words of Triton and gRPC.
+    """
+    if (error := TriologueError.from_wire(text)) is not None:
+        return error
+    lowered = text.lower()
+    return next((kind(text) for words, kind in _WORDS_OF_TRITON.items() if words in lowered), None)

@@ -82,8 +82,12 @@ class WhisperParams(BatchedWhisperParams):
     """"transcribe" writes what was said, "translate" writes it in English."""
     word_timestamps: bool = False
     """Align every word to the audio. Always on in diarized transcription."""
-    without_timestamps: bool = False
-    """Let Whisper write text tokens alone: one segment a window."""
+    without_timestamps: bool | None = None
+    """Whether Whisper writes text alone: one segment a window, unless words are aligned.
+
+    `False` has it write timestamps, at which segments are cut. `None` has it write text alone, which it does
+    more reliably, and cuts that at sentence ends, timed by aligning the words.
+    """
     vad_filter: bool = True
     """Leave stretches without speech out of what Whisper hears."""
     patience: float = Field(default=1.0, gt=0.0, le=10.0)
@@ -130,3 +134,12 @@ class PyannoteSpeakerDiarizationParams(WireModel):
 
 class DiarizedAsrOptions(WhisperParams, PyannoteSpeakerDiarizationParams):
     """Options of a diarized transcription: those of its two halves."""
+
+
+class StreamParams(WireModel):
+    """What the stream model takes beside the options of the pipeline it is asked for."""
+
+    pipeline: Literal["diarized_asr", "transcription", "diarization"] = "diarized_asr"
+    """Which answer is wanted."""
+    events: Literal["all", "result"] = "all"
+    """Every event, or the last one alone."""

@@ -6,7 +6,6 @@ from http.client import HTTPException
 
 from tritonclient.utils import InferenceServerException
 
-from triologue.protocol import server_error
 from triologue.schema import (
     Cancelled,
     DeadlineExceeded,
@@ -16,6 +15,7 @@ from triologue.schema import (
     ServerOverloaded,
     ServerUnavailable,
     TriologueError,
+    server_error,
 )
 
 _STATUS: dict[str, type[TriologueError]] = {

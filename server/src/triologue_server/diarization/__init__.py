@@ -1,1 +1,1 @@
-"""Speaker diarization: pyannote.audio's pipeline, with its two network passes taken out into Triton models."""
+"""Speaker diarization: pyannote.audio's pipeline, its two network passes taken out into Triton models."""

@@ -99,7 +99,7 @@ class _DenseLayer(nn.Module):
         self.cam_layer = _ContextAwareMask(bottleneck, growth, dilation)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.cam_layer(self.nonlinear2(self.linear1(self.nonlinear1(x))))  # type: ignore[no-any-return]
+        return self.cam_layer(self.nonlinear2(self.linear1(self.nonlinear1(x))))
 
 
 class _DenseBlock(nn.ModuleDict):
@@ -125,7 +125,7 @@ class _Transit(nn.Module):
         self.linear = nn.Conv1d(in_channels, out_channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.linear(self.nonlinear(x))  # type: ignore[no-any-return]
+        return self.linear(self.nonlinear(x))
 
 
 class _Subsample(nn.Module):
@@ -137,7 +137,7 @@ class _Subsample(nn.Module):
         self.nonlinear = _batchnorm_relu(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.nonlinear(self.linear(x))  # type: ignore[no-any-return]
+        return self.nonlinear(self.linear(x))
 
 
 class _Projection(nn.Module):
@@ -151,7 +151,7 @@ class _Projection(nn.Module):
 
     def forward(self, statistics: Tensor) -> Tensor:
         """Map (batch, statistic) to (batch, dimension)."""
-        return self.nonlinear(self.linear(statistics.unsqueeze(-1)).squeeze(-1))  # type: ignore[no-any-return]
+        return self.nonlinear(self.linear(statistics.unsqueeze(-1)).squeeze(-1))
 
 
 class CAMPPlus(Model):
@@ -179,9 +179,7 @@ class CAMPPlus(Model):
         self.xvector["out_nonlinear"] = _batchnorm_relu(channels)
         self.xvector["dense"] = _Projection(2 * channels, self.dimension)
         self.pool = StatsPool()
-        self._fbank = partial(
-            kaldi.fbank, num_mel_bins=_MEL_BINS, sample_frequency=_SAMPLE_RATE, dither=0.0
-        )
+        self._fbank = partial(kaldi.fbank, num_mel_bins=_MEL_BINS, sample_frequency=_SAMPLE_RATE, dither=0.0)
 
     @classmethod
     def from_state_dict(cls, path: Path) -> "CAMPPlus":
@@ -212,21 +210,21 @@ class CAMPPlus(Model):
         for name, layer in self.xvector.items():
             if name != "dense":
                 x = layer(x)
-        return x  # type: ignore[no-any-return]
+        return x
 
     def forward_embedding(self, frames: Tensor, weights: Tensor | None = None) -> Tensor:
         """Pool trunk frames into embeddings.
 
         Args:
             frames: (batch, 512, frames).
-            weights: (batch, mask frames) or (batch, speakers, mask frames), 0.0 to 1.0; stretched over `frames`.
+            weights: (batch, mask frames) or (batch, speakers, mask frames), from 0.0 to 1.0.
 
         Returns:
             (batch, 192) or (batch, speakers, 192).
         """
         statistics = self.pool(frames, weights=weights)
         pooled = self.xvector["dense"](statistics.reshape(-1, statistics.shape[-1]))
-        return pooled.reshape(*statistics.shape[:-1], self.dimension)  # type: ignore[no-any-return]
+        return pooled.reshape(*statistics.shape[:-1], self.dimension)
 
     def forward(self, waveforms: Tensor, weights: Tensor | None = None) -> Tensor:
         """Embed (batch, 1, samples) under `weights`, as `forward_embedding` does."""

@@ -6,6 +6,9 @@ frames are pooled under each pair's mask.
 """
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +26,16 @@ from triologue_server.diarization.spans import (
 )
 
 
+@dataclass(frozen=True)
+class SpeakersOfSpan:
+    """The work of one span."""
+
+    samples: NDArray[np.int16]
+    """(samples,) at 16 kHz, at most `SPAN_SAMPLES`."""
+    activity: NDArray[np.uint8]
+    """(`WINDOWS`, `FRAMES`, `SPEAKERS`) of 0 or 1."""
+
+
 class EmbeddingModel:
     """The embedding network of a pipeline, over spans.
 
@@ -32,27 +45,27 @@ class EmbeddingModel:
 
     def __init__(self, pipeline: SpeakerDiarization, device: str) -> None:
         embedding = pipeline._embedding.to(torch.device(device))
-        self._model = getattr(embedding, "model_", None)
+        self._model: Any = getattr(embedding, "model_", None)
         if not hasattr(self._model, "forward_frames"):
             raise ValueError(f"{pipeline.embedding}: its trunk cannot be run apart from its pooling")
         self._device = torch.device(device)
         self._exclude_overlap: bool = pipeline.embedding_exclude_overlap
-        self._min_frames = math.ceil(FRAMES * embedding.min_num_samples / WINDOW_SAMPLES)
+        self._min_samples: int = embedding.min_num_samples
+        self._min_frames = math.ceil(FRAMES * self._min_samples / WINDOW_SAMPLES)
         self.dimension: int = embedding.dimension
 
-    def embed(self, span: NDArray[np.int16], activity: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Embed every speaker of every window of a span.
-
-        Args:
-            span: (samples,) at 16 kHz, at most `SPAN_SAMPLES`.
-            activity: (`WINDOWS`, `FRAMES`, `SPEAKERS`) of 0 or 1.
+    def embed(self, spans: Sequence[SpeakersOfSpan]) -> list[NDArray[np.float32]]:
+        """Embed every speaker of every window.
 
         Returns:
-            (`WINDOWS`, `SPEAKERS`, dimension); not a number where a speaker is not active.
+            For each span, (`WINDOWS`, `SPEAKERS`, dimension); not a number where a speaker is not active.
         """
+        return [self._embed_span(span.samples, span.activity) for span in spans]
+
+    def _embed_span(self, span: NDArray[np.int16], activity: NDArray[np.uint8]) -> NDArray[np.float32]:
         embeddings = np.full((WINDOWS, SPEAKERS, self.dimension), np.nan, np.float32)
         active = np.flatnonzero(activity[: num_windows(len(span))].any(axis=(1, 2)))
-        if len(active) == 0:
+        if len(active) == 0 or len(span) < self._min_samples:
             return embeddings
         masks = self._masks(activity[active])
         with torch.inference_mode():

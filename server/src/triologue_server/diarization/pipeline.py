@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 # pyannote.audio reports usage to its makers unless told otherwise, and reads this when it is imported.
@@ -17,8 +16,8 @@ from pyannote.audio import Model, Pipeline
 from pyannote.audio.core.plda import PLDA
 from pyannote.audio.pipelines import SpeakerDiarization
 from pyannote.core import Annotation, SlidingWindow, SlidingWindowFeature
-from triologue.schema import PyannoteSpeakerDiarizationParams, SpeakerDiarizationSegment, TimeInterval
 
+from triologue.schema import PyannoteSpeakerDiarizationParams, SpeakerDiarizationSegment, TimeInterval
 from triologue_server.diarization.campplus import CAMPPlus
 from triologue_server.diarization.spans import (
     FRAMES,
@@ -37,7 +36,7 @@ _EMBEDDED_PARAMETERS: Mapping[str, Any] = {
 }
 
 
-class _UnusedPLDA(PLDA):  # type: ignore[misc]
+class _UnusedPLDA(PLDA):
     """Stands where the pipeline insists on a PLDA, which agglomerative clustering never asks."""
 
     def __init__(self) -> None:

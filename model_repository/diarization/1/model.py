@@ -1,0 +1,9 @@
+"""Public model `diarization`: a proxy of the stream model."""
+
+from triologue_server.triton.proxy import UnaryProxy
+
+
+class TritonPythonModel(UnaryProxy):
+    """Answers with the result of the pipeline `diarization`."""
+
+    pipeline = "diarization"

@@ -1,0 +1,31 @@
+"""Core `pyannote_segmentation`: spans of audio in, who is active in them out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+from numpy.typing import NDArray
+
+from triologue_server.diarization.networks import load_networks
+from triologue_server.diarization.segmentation import SegmentationModel
+from triologue_server.settings import Settings
+from triologue_server.triton.rows import audio_of, execute_rows
+
+
+class TritonPythonModel:
+    """Tensors to spans, activity to tensors."""
+
+    def initialize(self, args: dict[str, str]) -> None:
+        """Load the segmentation network."""
+        settings = Settings()
+        self._model = SegmentationModel(load_networks(settings), settings.diarization.device)
+
+    def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
+        """Segment the spans of all requests together."""
+        return execute_rows(requests, audio_of, self._model.activity, _write)
+
+
+def _write(activity: list[NDArray[np.uint8]]) -> pb_utils.Tensor:
+    return pb_utils.Tensor("ACTIVITY", np.stack(activity))

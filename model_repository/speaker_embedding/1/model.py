@@ -1,0 +1,36 @@
+"""Core `speaker_embedding`: spans of audio and who is active in them in, their voices as vectors out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+from numpy.typing import NDArray
+
+from triologue_server.diarization.embedding import EmbeddingModel, SpeakersOfSpan
+from triologue_server.diarization.networks import load_networks
+from triologue_server.settings import Settings
+from triologue_server.triton.rows import array_of, audio_of, execute_rows
+
+
+class TritonPythonModel:
+    """Tensors to spans, embeddings to tensors."""
+
+    def initialize(self, args: dict[str, str]) -> None:
+        """Load the embedding network."""
+        settings = Settings()
+        self._model = EmbeddingModel(load_networks(settings), settings.diarization.device)
+
+    def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
+        """Embed the speakers of the spans of all requests."""
+        return execute_rows(requests, _read, self._model.embed, _write)
+
+
+def _read(request: pb_utils.InferenceRequest) -> list[SpeakersOfSpan]:
+    activity = array_of(request, "ACTIVITY").astype(np.uint8, copy=False)
+    return [SpeakersOfSpan(*row) for row in zip(audio_of(request), activity, strict=True)]
+
+
+def _write(embeddings: list[NDArray[np.float32]]) -> pb_utils.Tensor:
+    return pb_utils.Tensor("EMBEDDINGS", np.stack(embeddings))

@@ -1,0 +1,46 @@
+"""Core `whisper`: windows of speech in, their transcripts out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import triton_python_backend_utils as pb_utils
+
+from triologue.schema import InvalidOption, WhisperParams
+from triologue_server.settings import Settings
+from triologue_server.store import ModelStore, resolve_whisper
+from triologue_server.transcription.whisper import WhisperCore, WindowRequest
+from triologue_server.transcription.window import WindowTranscript
+from triologue_server.triton.rows import array_of, audio_of, execute_rows, text_tensor
+
+
+class TritonPythonModel:
+    """Tensors to windows, transcripts to tensors."""
+
+    def initialize(self, args: dict[str, str]) -> None:
+        """Load the Whisper model."""
+        settings = Settings()
+        folder = ModelStore(settings.models).require(resolve_whisper(settings.whisper.model))
+        self._core = WhisperCore(folder, settings.whisper)
+
+    def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
+        """Transcribe the windows of all requests together."""
+        return execute_rows(requests, _read, self._core.transcribe, _write)
+
+
+def _read(request: pb_utils.InferenceRequest) -> list[WindowRequest]:
+    texts = array_of(request, "OPTIONS")[:, 0]
+    return [
+        WindowRequest(samples, _options(text)) for samples, text in zip(audio_of(request), texts, strict=True)
+    ]
+
+
+def _options(text: bytes) -> WhisperParams:
+    try:
+        return WhisperParams.model_validate_json(text)
+    except ValueError as error:
+        raise InvalidOption(f"OPTIONS: {error}") from None
+
+
+def _write(transcripts: list[WindowTranscript]) -> pb_utils.Tensor:
+    return text_tensor("TRANSCRIPT", [transcript.model_dump_json() for transcript in transcripts])

@@ -1,0 +1,22 @@
+"""The three batchable cores, as the conductor calls them."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triologue.schema import WhisperParams
+from triologue_server.transcription.window import WindowTranscript
+
+
+class Cores(Protocol):
+    """Where the computing is done. Every method raises `TriologueError` when a core refuses or fails."""
+
+    async def activity(self, span: NDArray[np.int16]) -> NDArray[np.uint8]:
+        """Return who is active in a span: (`WINDOWS`, `FRAMES`, `SPEAKERS`) of 0 or 1."""
+
+    async def embeddings(self, span: NDArray[np.int16], activity: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the voices of a span: (`WINDOWS`, `SPEAKERS`, dimension)."""
+
+    async def transcript(self, window: NDArray[np.int16], options: WhisperParams) -> WindowTranscript:
+        """Return what is said in a window, in the window's time."""

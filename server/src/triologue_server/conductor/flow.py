@@ -1,0 +1,66 @@
+"""Doing a bounded number of things at once, in order, with nothing left running when one fails."""
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
+
+
+async def bounded_map(
+    work: Callable[[Item], Coroutine[Any, Any, Outcome]], items: AsyncIterable[Item], limit: int
+) -> AsyncIterator[Outcome]:
+    """Yield the outcome of `work` for each item, in order, with at most `limit` of them under way.
+
+    Items are taken as places become free, outcomes are yielded as soon as all before them are. When anything
+    fails, or the caller stops, what is under way is cancelled.
+    """
+    started: asyncio.Queue[asyncio.Task[Outcome] | None] = asyncio.Queue()
+    tasks: set[asyncio.Task[Outcome]] = set()
+    places = asyncio.Semaphore(limit)
+
+    def finished(task: asyncio.Task[Outcome]) -> None:
+        tasks.discard(task)
+        places.release()
+
+    async def start() -> None:
+        try:
+            async for item in items:
+                await places.acquire()
+                task = asyncio.create_task(work(item))
+                tasks.add(task)
+                task.add_done_callback(finished)
+                started.put_nowait(task)
+        finally:
+            started.put_nowait(None)
+
+    starter = asyncio.create_task(start())
+    try:
+        while (task := await started.get()) is not None:
+            yield await task
+        await starter
+    finally:
+        await _cancel(starter, *tasks)
+
+
+async def all_or_cancel(*coroutines: Coroutine[Any, Any, Any]) -> None:
+    """Run coroutines at once; when one fails, cancel the others and raise its error."""
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        await _cancel(*tasks)
+
+
+async def _cancel(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    # Their errors came after the one that is being raised, or after the caller stopped listening.
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def drain(queue: "asyncio.Queue[Item | None]") -> AsyncIterator[Item]:
+    """Yield what is put into a queue, until `None` is."""
+    while (item := await queue.get()) is not None:
+        yield item

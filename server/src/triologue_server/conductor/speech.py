@@ -1,0 +1,117 @@
+"""Where speech is: regions cut out of the segmentation network's answers as they come in.
+
+Overlapping windows each say who is active; a frame counts as speech when at least half of the windows that
+cover it hear anybody. Regions get room at both ends, so that no first or last sound is lost.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triologue_server.audio import SAMPLE_RATE
+from triologue_server.diarization.spans import FRAMES, HOP_SECONDS, WINDOW_SECONDS
+from triologue_server.transcription.window import WINDOW_SECONDS as LONGEST_SECONDS
+
+FRAMES_A_SECOND = FRAMES / WINDOW_SECONDS
+_PAD_SECONDS = 0.4  # what faster-whisper leaves around speech
+_SMOOTHING_SECONDS = 0.2  # a cut is looked for in activity averaged over this much
+
+
+@dataclass(frozen=True)
+class Region:
+    """A stretch of a recording with speech in it."""
+
+    start: int
+    """First sample."""
+    stop: int
+    """One past the last sample."""
+
+    @property
+    def samples(self) -> int:
+        """Length in samples."""
+        return self.stop - self.start
+
+
+class SpeechFinder:
+    """Finds the regions with speech of a recording of `num_samples`, none longer than a Whisper window."""
+
+    def __init__(self, num_samples: int) -> None:
+        self._num_samples = num_samples
+        self._pad = round(_PAD_SECONDS * FRAMES_A_SECOND)
+        self._longest = int(LONGEST_SECONDS * FRAMES_A_SECOND) - 2 * self._pad
+        self._window = 0
+        self._votes = np.zeros((2, FRAMES))  # windows that hear speech, windows in all; from `_first` on
+        self._first = 0  # frame of the recording that the first column of `_votes` is
+        self._scores = np.zeros(0)  # share of windows that hear speech, of frames not yet in a region
+        self._scored_to = 0  # frame one past the last of `_scores`
+        self._taken_to = 0  # sample one past the last region
+
+    def add(self, activity: NDArray[np.uint8]) -> Iterator[Region]:
+        """Take the activity of the next windows, (windows, frames, speakers); yield the final regions."""
+        for window in activity:
+            self._vote(window.any(axis=1))
+        # Windows still to come start here; what lies before them is settled.
+        yield from self._settle(round(self._window * HOP_SECONDS * FRAMES_A_SECOND))
+
+    def finish(self) -> Iterator[Region]:
+        """Yield the regions left at the end of the recording."""
+        yield from self._settle(self._first + self._votes.shape[1], last=True)
+
+    def _vote(self, active: NDArray[np.bool_]) -> None:
+        at = round(self._window * HOP_SECONDS * FRAMES_A_SECOND) - self._first
+        self._window += 1
+        missing = at + FRAMES - self._votes.shape[1]
+        if missing > 0:
+            self._votes = np.pad(self._votes, ((0, 0), (0, missing)))
+        self._votes[0, at : at + FRAMES] += active
+        self._votes[1, at : at + FRAMES] += 1
+
+    def _settle(self, stop: int, last: bool = False) -> Iterator[Region]:
+        settled = self._votes[:, : stop - self._first]
+        self._votes = self._votes[:, stop - self._first :]
+        self._first = stop
+        scores = settled[0] / np.maximum(settled[1], 1)
+        self._scores = np.concatenate([self._scores, scores])
+        self._scored_to = stop
+        yield from self._cut(last)
+
+    def _cut(self, last: bool) -> Iterator[Region]:
+        """Yield regions from the front of the scores; keep what may still grow."""
+        while True:
+            speech = np.flatnonzero(self._scores >= 0.5)
+            if len(speech) == 0:
+                self._drop(max(0, len(self._scores) - self._pad))
+                return
+            # Silences shorter than the room at both of their ends do not divide.
+            ends = np.flatnonzero(np.diff(speech) > 2 * self._pad)
+            begin = speech[0]
+            end = (speech[ends[0]] if len(ends) else speech[-1]) + 1
+            if end - begin > self._longest:
+                end = begin + self._quietest(self._scores[begin : begin + self._longest])
+                yield self._region(begin - self._pad, end)
+            elif last or len(self._scores) - end > 2 * self._pad:
+                yield self._region(begin - self._pad, end + self._pad)
+            else:
+                self._drop(max(0, begin - self._pad))
+                return
+            self._drop(end)
+
+    def _drop(self, frames: int) -> None:
+        self._scores = self._scores[frames:]
+
+    def _region(self, begin: int, end: int) -> Region:
+        offset = self._scored_to - len(self._scores)
+        samples_a_frame = SAMPLE_RATE / FRAMES_A_SECOND
+        start = max(self._taken_to, round((offset + begin) * samples_a_frame))
+        self._taken_to = min(self._num_samples, round((offset + end) * samples_a_frame))
+        return Region(start, self._taken_to)
+
+    def _quietest(self, scores: NDArray[np.float64]) -> int:
+        """Return the frame in the second half at which a cut does least harm, the last among equals."""
+        width = round(_SMOOTHING_SECONDS * FRAMES_A_SECOND)
+        smooth = np.convolve(scores, np.ones(width) / width, mode="same")
+        half = len(scores) // 2
+        candidates = smooth[half : len(scores) - width]
+        return half + len(candidates) - 1 - int(np.argmin(candidates[::-1].round(6)))

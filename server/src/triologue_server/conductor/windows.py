@@ -1,0 +1,90 @@
+"""Whisper windows: regions of speech packed side by side, and the way back to the recording's time."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triologue.schema import AsrSegment, AsrWord, TimeInterval
+from triologue_server.audio import SAMPLE_RATE
+from triologue_server.conductor.speech import Region
+from triologue_server.transcription.window import WINDOW_SAMPLES
+
+
+@dataclass(frozen=True)
+class Window:
+    """What Whisper hears at once: regions of a recording, one after the other, without what lies between."""
+
+    index: int
+    """Number of the window in its recording, from 0."""
+    regions: tuple[Region, ...]
+    """In order of time; together at most `WINDOW_SAMPLES`."""
+
+    def cut(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
+        """Return the window's samples out of the recording's."""
+        return np.concatenate([samples[region.start : region.stop] for region in self.regions])
+
+    def restore(self, segments: Iterable[AsrSegment]) -> list[AsrSegment]:
+        """Move segments from the window's time to the recording's."""
+        return [self._restore_segment(segment) for segment in segments]
+
+    def _restore_segment(self, segment: AsrSegment) -> AsrSegment:
+        words = [self._restore_word(word) for word in segment.words]
+        if words:
+            interval = TimeInterval(start=words[0].time_interval.start, end=words[-1].time_interval.end)
+        else:
+            start = self._restore_interval(segment.time_interval, segment.time_interval.start).start
+            # An end on the border of two regions belongs to the first.
+            end = self._restore_interval(segment.time_interval, segment.time_interval.end - 0.001).end
+            interval = TimeInterval(start=start, end=max(start, end))
+        return segment.model_copy(update={"words": words, "time_interval": interval})
+
+    def _restore_word(self, word: AsrWord) -> AsrWord:
+        interval = word.time_interval
+        middle = (interval.start + interval.end) / 2
+        return word.model_copy(update={"time_interval": self._restore_interval(interval, middle)})
+
+    def _restore_interval(self, interval: TimeInterval, anchor: float) -> TimeInterval:
+        """Move an interval into the region that `anchor`, a time in the window, lies in."""
+        region, offset = self._region_at(anchor)
+        first, last = region.start / SAMPLE_RATE, region.stop / SAMPLE_RATE
+        start = min(max(interval.start + offset, first), last)
+        end = min(max(interval.end + offset, start), last)
+        return TimeInterval(start=round(start, 3), end=round(end, 3))
+
+    def _region_at(self, time: float) -> tuple[Region, float]:
+        """Return the region heard at a time in the window, and what to add for the recording's time."""
+        ends = list(accumulate(region.samples for region in self.regions))
+        found = next((at for at, end in enumerate(ends) if time * SAMPLE_RATE < end), len(ends) - 1)
+        region = self.regions[found]
+        return region, (region.stop - ends[found]) / SAMPLE_RATE
+
+
+class WindowPacker:
+    """Packs regions into windows as full as they go."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._regions: list[Region] = []
+
+    def add(self, regions: Iterable[Region]) -> Iterator[Window]:
+        """Take regions in order of time, none longer than a window; yield the windows that are full."""
+        for region in regions:
+            if sum(packed.samples for packed in self._regions) + region.samples > WINDOW_SAMPLES:
+                yield from self.finish()
+            self._regions.append(region)
+
+    def finish(self) -> Iterator[Window]:
+        """Yield what is left, as one window."""
+        if self._regions:
+            yield Window(self._count, tuple(self._regions))
+            self._count += 1
+            self._regions = []
+
+
+def even_regions(num_samples: int) -> Iterator[Region]:
+    """Cut a whole recording into regions of one window each, speech or not."""
+    for start in range(0, num_samples, WINDOW_SAMPLES):
+        yield Region(start, min(num_samples, start + WINDOW_SAMPLES))

@@ -1,0 +1,19 @@
+"""The pipeline of the settings, with its networks ready to compute."""
+
+import torch
+from pyannote.audio.pipelines import SpeakerDiarization
+
+from triologue_server.diarization.pipeline import load_pipeline
+from triologue_server.settings import Settings
+from triologue_server.store import ModelStore, resolve_diarization
+
+
+def load_networks(settings: Settings) -> SpeakerDiarization:
+    """Load the pipeline for a process that runs one of its networks, and keep to that process's threads.
+
+    Raises:
+        StoreError: The weights are not in the model store.
+    """
+    torch.set_num_threads(settings.diarization.threads)
+    folder = ModelStore(settings.models).require(resolve_diarization(settings.diarization.pipeline))
+    return load_pipeline(folder)

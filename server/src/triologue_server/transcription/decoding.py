@@ -1,0 +1,148 @@
+"""Decoding a batch of encoded windows, with Whisper's temperature ladder for each of them.
+
+The ladder and its checks are those of "Robust Speech Recognition via Large-Scale Weak Supervision" (Radford
+et al., arXiv 2212.04356, section 4.5) as faster-whisper implements them for one window; here all windows that
+fail at a temperature are decoded again together.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from faster_whisper import WhisperModel
+from faster_whisper.tokenizer import Tokenizer
+from faster_whisper.transcribe import get_compression_ratio, get_ctranslate2_storage, get_suppressed_tokens
+from numpy.typing import NDArray
+
+from triologue.schema import InvalidOption, WhisperParams
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The best hypothesis for a window."""
+
+    tokens: list[int]
+    """Text and timestamp tokens."""
+    avg_logprob: float
+    """Mean log-probability of the tokens."""
+    no_speech_prob: float
+    """Probability that the window holds no speech."""
+    compression_ratio: float
+    """Bytes of the text over those of its zlib compression; high when the text repeats itself."""
+
+    def is_silence(self, options: WhisperParams) -> bool:
+        """Say whether the window holds no speech, so that its text must not be trusted."""
+        if options.no_speech_threshold is None or self.no_speech_prob <= options.no_speech_threshold:
+            return False
+        return options.log_prob_threshold is None or self.avg_logprob <= options.log_prob_threshold
+
+
+def decode(
+    model: WhisperModel, encoded: NDArray[np.floating[Any]], tokenizer: Tokenizer, options: WhisperParams
+) -> list[Decoded]:
+    """Decode every window, climbing the temperature ladder with those that fail.
+
+    Args:
+        model: The Whisper model.
+        encoded: (windows, frames, features), the encoder's output.
+        tokenizer: Of the windows' language and task.
+        options: What to decode with.
+
+    Raises:
+        InvalidOption: The prompt leaves no room for text.
+    """
+    prompt = _prompt(model, tokenizer, options)
+    best: list[Decoded | None] = [None] * len(encoded)
+    pending = list(range(len(encoded)))
+    for temperature in options.temperatures:
+        hypotheses = _generate(model, encoded[pending], tokenizer, prompt, options, temperature)
+        failed = []
+        for window, hypothesis in zip(pending, hypotheses, strict=True):
+            best[window] = _better(best[window], hypothesis, options)
+            if _fails(hypothesis, options):
+                failed.append(window)
+            else:
+                best[window] = hypothesis
+        pending = failed
+        if not pending:
+            break
+    return [decoded for decoded in best if decoded is not None]
+
+
+def _prompt(model: WhisperModel, tokenizer: Tokenizer, options: WhisperParams) -> list[int]:
+    previous = tokenizer.encode(f" {options.initial_prompt.strip()}") if options.initial_prompt else []
+    prompt: list[int] = model.get_prompt(
+        tokenizer,
+        previous,
+        without_timestamps=options.without_timestamps is not False,
+        hotwords=options.hotwords,
+    )
+    if len(prompt) >= model.max_length:
+        raise InvalidOption(
+            f"initial_prompt, hotwords: their {len(prompt)} tokens do not fit {model.max_length}"
+        )
+    return prompt
+
+
+def _generate(
+    model: WhisperModel,
+    encoded: NDArray[np.floating[Any]],
+    tokenizer: Tokenizer,
+    prompt: list[int],
+    options: WhisperParams,
+    temperature: float,
+) -> list[Decoded]:
+    if temperature > 0:
+        search = {
+            "beam_size": 1,
+            "num_hypotheses": options.best_of,
+            "sampling_topk": 0,
+            "sampling_temperature": temperature,
+        }
+    else:
+        search = {"beam_size": options.beam_size, "patience": options.patience}
+    results = model.model.generate(
+        get_ctranslate2_storage(encoded),
+        [prompt] * len(encoded),
+        length_penalty=options.length_penalty,
+        repetition_penalty=options.repetition_penalty,
+        no_repeat_ngram_size=options.no_repeat_ngram_size,
+        max_length=model.max_length,
+        return_scores=True,
+        return_no_speech_prob=True,
+        suppress_tokens=get_suppressed_tokens(tokenizer, [-1]),
+        **search,
+    )
+    return [_decoded(result, tokenizer, options) for result in results]
+
+
+def _decoded(result: object, tokenizer: Tokenizer, options: WhisperParams) -> Decoded:
+    tokens: list[int] = result.sequences_ids[0]  # type: ignore[attr-defined]
+    # CTranslate2 divides the summed log-probability by length ** length_penalty.
+    total = result.scores[0] * len(tokens) ** options.length_penalty  # type: ignore[attr-defined]
+    return Decoded(
+        tokens=tokens,
+        avg_logprob=total / (len(tokens) + 1),
+        no_speech_prob=result.no_speech_prob,  # type: ignore[attr-defined]
+        compression_ratio=get_compression_ratio(tokenizer.decode(tokens).strip()),
+    )
+
+
+def _repeats(hypothesis: Decoded, options: WhisperParams) -> bool:
+    threshold = options.compression_ratio_threshold
+    return threshold is not None and hypothesis.compression_ratio > threshold
+
+
+def _fails(hypothesis: Decoded, options: WhisperParams) -> bool:
+    """Say whether a hypothesis is too repetitive or too improbable, and not just silence."""
+    threshold = options.log_prob_threshold
+    improbable = threshold is not None and hypothesis.avg_logprob < threshold
+    silent = options.no_speech_threshold is not None and hypothesis.is_silence(options)
+    return (_repeats(hypothesis, options) or improbable) and not (improbable and silent)
+
+
+def _better(best: Decoded | None, new: Decoded, options: WhisperParams) -> Decoded:
+    """Choose between two failed hypotheses: one that does not repeat itself, then the more probable."""
+    if best is None:
+        return new
+    return max(best, new, key=lambda hypothesis: (not _repeats(hypothesis, options), hypothesis.avg_logprob))

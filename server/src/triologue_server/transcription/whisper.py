@@ -1,0 +1,156 @@
+"""The Whisper core: windows of speech in, their transcripts out, many at once.
+
+Each window goes through the encoder once; language detection, decoding, retries and word alignment all work
+on that output. Windows are decoded together when their options and language are the same.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from faster_whisper import WhisperModel
+from faster_whisper.audio import pad_or_trim
+from faster_whisper.tokenizer import Tokenizer
+from faster_whisper.transcribe import get_ctranslate2_storage
+from numpy.typing import NDArray
+
+from triologue.schema import AsrSegment, InvalidOption, WhisperParams
+from triologue_server.audio import to_float
+from triologue_server.settings import WhisperSettings
+from triologue_server.transcription.alignment import RawSegment, align_words, cut_segments
+from triologue_server.transcription.decoding import Decoded, decode
+from triologue_server.transcription.segments import aligns_words, to_schema
+from triologue_server.transcription.window import WindowTranscript
+
+Encoded = NDArray[np.floating[Any]]
+"""(windows, frames, features): output of the encoder."""
+
+
+@dataclass(frozen=True)
+class WindowRequest:
+    """One window to transcribe."""
+
+    samples: NDArray[np.int16]
+    """(samples,) at 16 kHz, at most `WINDOW_SAMPLES` of them."""
+    options: WhisperParams
+    """What to transcribe it with; without a language it is detected."""
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / 16_000
+
+
+class WhisperCore:
+    """A Whisper model that transcribes batches of windows.
+
+    Args:
+        folder: A CTranslate2 model.
+        settings: Where and how to compute.
+
+    Raises:
+        RuntimeError: CTranslate2 cannot load the model or use the device.
+    """
+
+    def __init__(self, folder: Path, settings: WhisperSettings) -> None:
+        self._model = WhisperModel(
+            str(folder),
+            device=settings.device,
+            compute_type=settings.compute_type.value,
+            cpu_threads=settings.threads,
+        )
+
+    def transcribe(self, windows: Sequence[WindowRequest]) -> list[WindowTranscript | InvalidOption]:
+        """Transcribe windows; the answer for each does not depend on the others.
+
+        A window whose options this model cannot honour is answered with the error.
+        """
+        answers: list[WindowTranscript | InvalidOption | None] = [None] * len(windows)
+        for options, at in _grouped(windows):
+            try:
+                self._check(options)
+                group = self._transcribe_group([windows[window].samples for window in at], options)
+                answers_of_group: Sequence[WindowTranscript | InvalidOption] = group
+            except InvalidOption as error:
+                answers_of_group = [error] * len(at)
+            for window, answer in zip(at, answers_of_group, strict=True):
+                answers[window] = answer
+        return [answer for answer in answers if answer is not None]
+
+    def _check(self, options: WhisperParams) -> None:
+        if self._model.model.is_multilingual:
+            if options.language is not None and options.language not in self._model.supported_languages:
+                raise InvalidOption(f"language: this server's model does not know {options.language!r}")
+            return
+        if options.language not in (None, "en"):
+            raise InvalidOption(
+                f"language: this server's model knows English only (got {options.language!r})"
+            )
+        if options.task == "translate":
+            raise InvalidOption("task: this server's model knows English only and cannot translate")
+
+    def _transcribe_group(
+        self, samples: Sequence[NDArray[np.int16]], options: WhisperParams
+    ) -> list[WindowTranscript]:
+        encoded = self._encode(samples)  # (windows, frames, features)
+        languages = self._languages(encoded, options)
+        transcripts: list[WindowTranscript | None] = [None] * len(samples)
+        for language in sorted({language for language, _ in languages}):
+            at = [window for window, (found, _) in enumerate(languages) if found == language]
+            tokenizer = Tokenizer(
+                self._model.hf_tokenizer, self._model.model.is_multilingual, options.task, language
+            )
+            durations = [len(samples[window]) / 16_000 for window in at]
+            for window, segments in zip(
+                at, self._segments(encoded[at], durations, tokenizer, options), strict=True
+            ):
+                confidence = languages[window][1]
+                transcripts[window] = WindowTranscript(
+                    language=language, language_confidence=confidence, segments=segments
+                )
+        return [transcript for transcript in transcripts if transcript is not None]
+
+    def _encode(self, samples: Sequence[NDArray[np.int16]]) -> Encoded:
+        extract = self._model.feature_extractor
+        features = np.stack([pad_or_trim(extract(to_float(window))[..., :-1]) for window in samples])
+        # On the CPU the output can be picked apart for retries; CTranslate2 moves it back by itself.
+        storage = self._model.model.encode(get_ctranslate2_storage(features), to_cpu=True)
+        return np.asarray(storage)
+
+    def _languages(self, encoded: Encoded, options: WhisperParams) -> list[tuple[str, float]]:
+        if options.language is not None or not self._model.model.is_multilingual:
+            return [(options.language or "en", 1.0)] * len(encoded)
+        found = self._model.model.detect_language(get_ctranslate2_storage(encoded))
+        return [(token[2:-2], min(1.0, float(probability))) for (token, probability), *_ in found]
+
+    def _segments(
+        self,
+        encoded: Encoded,
+        durations: Sequence[float],
+        tokenizer: Tokenizer,
+        options: WhisperParams,
+    ) -> list[list[AsrSegment]]:
+        decoded = decode(self._model, encoded, tokenizer, options)
+        windows: list[list[RawSegment]] = [
+            []
+            if hypothesis.is_silence(options)
+            else cut_segments(self._model, tokenizer, hypothesis.tokens, duration)
+            for hypothesis, duration in zip(decoded, durations, strict=True)
+        ]
+        if aligns_words(options):
+            align_words(self._model, tokenizer, encoded, windows, durations)
+        return [
+            list(to_schema(segments, hypothesis, tokenizer, duration, options))
+            for segments, hypothesis, duration in zip(windows, decoded, durations, strict=True)
+        ]
+
+
+def _grouped(windows: Sequence[WindowRequest]) -> Iterable[tuple[WhisperParams, list[int]]]:
+    """Yield each distinct set of options with the indices of its windows."""
+    keys = [window.options.model_dump_json() for window in windows]
+    for _, group in groupby(sorted(range(len(windows)), key=keys.__getitem__), key=keys.__getitem__):
+        at = list(group)
+        yield windows[at[0]].options, at

@@ -1,0 +1,1 @@
+"""Around Triton: finding, starting and stopping it, and what its models share."""

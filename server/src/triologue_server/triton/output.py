@@ -1,0 +1,94 @@
+"""What Triton and its models say: read all the time, understood where that matters, and passed on."""
+
+import re
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Literal
+
+LogLevel = Literal["error", "warning", "info", "verbose"]
+
+_KEPT_LINES = 1_000
+_SHOWN_LINES = 20
+
+_SAYING = re.compile(r"([EWIV])\d{4} \d\d:\d\d:\d\d\.\d+ \d+ \S+\] (.*)")
+_LOADED = re.compile(r"successfully loaded '([^']+)'")
+_FAILED = re.compile(r"failed to load '([^']+)'")
+_DRAINED = "All models are stopped, unloading models"
+# Said on every machine without a GPU.
+_NO_GPU = re.compile(r"NVML|DCGM|CudaDriverHelper|pinned_memory_manager")
+
+_SHOWN_SEVERITIES: dict[LogLevel, str] = {"error": "E", "warning": "EW", "info": "EWIV", "verbose": "EWIV"}
+
+
+class Output:
+    """The output of one Triton, read by a thread of its own.
+
+    `forward` is called with each line that `level` lets through; below `info` that is nothing while the
+    models load or unload, when Triton and the libraries of the models say much that means little.
+    """
+
+    def __init__(
+        self, process: "subprocess.Popen[str]", level: LogLevel, forward: Callable[[str], None]
+    ) -> None:
+        self.loaded: set[str] = set()
+        """Models that Triton has loaded."""
+        self.failed = threading.Event()
+        """Set when a model cannot be loaded."""
+        self.drained = threading.Event()
+        """Set when Triton is stopping, and the last request has been answered."""
+        self.serving = False
+        """Whether the models are neither being loaded nor unloaded; to be set by the owner."""
+        self._stream = process.stdout
+        self._forward = forward
+        self._severities = _SHOWN_SEVERITIES[level]
+        self._talkative = level in ("info", "verbose")
+        self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._thread = threading.Thread(target=self._read, name="triton-output", daemon=True)
+        self._thread.start()
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Read to the end, which comes when the last process that writes has gone."""
+        self._thread.join(timeout_s)
+        if self._stream and not self._thread.is_alive():
+            self._stream.close()
+
+    def errors(self) -> str:
+        """Return the last lines that may tell why Triton does not run."""
+        wrong = dict.fromkeys(_complaints(self._lines))
+        return "\n".join(list(wrong)[-_SHOWN_LINES:])
+
+    def _read(self) -> None:
+        for line in self._stream or ():
+            text = line.rstrip("\n")
+            self._lines.append(text)
+            self._understand(text)
+            if self._talkative or (self.serving and _severity(text) in self._severities):
+                # Nothing may stop the reading: a pipe that is full stops Triton.
+                with suppress(OSError):
+                    self._forward(text)
+
+    def _understand(self, line: str) -> None:
+        if found := _LOADED.search(line):
+            self.loaded.add(found[1])
+        elif _FAILED.search(line):
+            self.failed.set()
+        elif _DRAINED in line:
+            self.drained.set()
+
+
+def _severity(line: str) -> str:
+    # What does not come through Triton's log was printed by a model, or by a library that is in trouble.
+    saying = _SAYING.match(line)
+    return saying[1] if saying else "E"
+
+
+def _complaints(lines: deque[str]) -> Iterator[str]:
+    for line in list(lines):
+        saying = _SAYING.match(line)
+        severity, text = saying.groups() if saying else ("E", line)
+        if severity in "EW" and text.strip() and text[0] not in "+|" and not _NO_GPU.search(line):
+            # Triton writes a message of many lines as one quoted line.
+            yield from text.strip('"').replace(r"\n", "\n").splitlines()

@@ -1,0 +1,87 @@
+"""What the adapters of the three cores share: Triton requests in, rows of work out, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+from numpy.typing import NDArray
+
+from triologue.schema import InvalidOption, TriologueError
+from triologue_server.triton.errors import error_response
+
+Row = TypeVar("Row")
+Answer = TypeVar("Answer")
+
+
+def execute_rows(
+    requests: Sequence[pb_utils.InferenceRequest],
+    read: Callable[[pb_utils.InferenceRequest], list[Row]],
+    compute: Callable[[list[Row]], Sequence[Answer | TriologueError]],
+    write: Callable[[list[Answer]], pb_utils.Tensor],
+) -> list[pb_utils.InferenceResponse]:
+    """Answer all requests of a batch with one computation over their rows.
+
+    A request that cannot be read, or one of whose rows is answered with an error, gets that error; the others
+    are answered all the same.
+
+    Args:
+        requests: As Triton hands them to `execute`.
+        read: Returns the rows of a request; raises `TriologueError`.
+        compute: Returns an answer, or an error, for each row.
+        write: Makes the output tensor of a request out of its rows' answers.
+    """
+    rows_of: list[list[Row] | Exception] = [_attempt(read, request) for request in requests]
+    rows = [row for some in rows_of if isinstance(some, list) for row in some]
+    computed = _attempt(compute, rows) if rows else []
+    if isinstance(computed, Exception):
+        return [error_response(some if isinstance(some, Exception) else computed) for some in rows_of]
+    answers = iter(computed)
+    return [
+        error_response(some)
+        if isinstance(some, Exception)
+        else _response([next(answers) for _ in some], write)
+        for some in rows_of
+    ]
+
+
+def _attempt(work: Callable[[Row], Answer], argument: Row) -> Answer | Exception:
+    try:
+        return work(argument)
+    except Exception as error:  # one bad request must not fail its batch
+        return error
+
+
+def _response(
+    answers: Sequence[Answer | TriologueError], write: Callable[[list[Answer]], pb_utils.Tensor]
+) -> pb_utils.InferenceResponse:
+    good = [answer for answer in answers if not isinstance(answer, TriologueError)]
+    bad = [answer for answer in answers if isinstance(answer, TriologueError)]
+    return error_response(bad[0]) if bad else pb_utils.InferenceResponse([write(good)])
+
+
+def array_of(request: pb_utils.InferenceRequest, name: str) -> NDArray[np.generic]:
+    """Return an input tensor of a request."""
+    array: NDArray[np.generic] = pb_utils.get_input_tensor_by_name(request, name).as_numpy()
+    return array
+
+
+def audio_of(request: pb_utils.InferenceRequest) -> list[NDArray[np.int16]]:
+    """Return the samples of each row of a request, without what fills them up.
+
+    Raises:
+        InvalidOption: A number of samples does not fit.
+    """
+    audio = array_of(request, "AUDIO").astype(np.int16, copy=False)  # (rows, samples)
+    counts = array_of(request, "NUM_SAMPLES").astype(int)[:, 0]
+    for count in counts:
+        if not 0 < count <= audio.shape[1]:
+            raise InvalidOption(f"NUM_SAMPLES: {count} is not from 1 to {audio.shape[1]}")
+    return [row[:count] for row, count in zip(audio, counts, strict=True)]
+
+
+def text_tensor(name: str, texts: Sequence[str]) -> pb_utils.Tensor:
+    """Make a BYTES tensor of one text a row."""
+    return pb_utils.Tensor(name, np.array([[text.encode()] for text in texts], object))

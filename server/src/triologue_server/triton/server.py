@@ -1,0 +1,225 @@
+"""A Triton server: started until every model is ready, and stopped until nothing of it is left."""
+
+import os
+import secrets
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import httpx
+
+from triologue_server.settings import Settings
+from triologue_server.triton.installation import Installation, prepare_triton
+from triologue_server.triton.launch_error import LaunchError
+from triologue_server.triton.output import Output
+from triologue_server.triton.ports import with_free_ports
+from triologue_server.triton.processes import kill_group, spawn_group
+from triologue_server.triton.repository import find_repository, write_repository
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_POLL_S = 0.1
+# Triton counts a request as answered when its network threads have the reply, not when the caller has it.
+_REPLY_S = 0.2
+# Triton ends by itself when its grace is over, give or take the second in which it counts.
+_OVERDUE_S = 5.0
+
+# They change files, memory or behaviour of the server, so no caller may use them.
+_CLOSED_APIS = "shared-memory,model-repository,logging,trace"
+
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
+
+# Idle OpenMP threads spin by default, and take the cores from the models that have work.
+_DEFAULTS = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
+_FORCED = {"PYANNOTE_METRICS_ENABLED": "0", "HF_HUB_DISABLE_TELEMETRY": "1", "PYTHONUNBUFFERED": "1"}
+
+
+def _nothing(_: str) -> None: ...
+
+
+class TritonServer:
+    """Triton with the models of Triologue, as a context manager.
+
+    It belongs to the thread that starts it, and stops when that thread ends.
+
+    >>> with TritonServer(Settings()) as server:
+    ...     httpx.get(f"{server.http_url}/v2/health/ready")
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        on_ready: Callable[[str], None] = _nothing,
+        on_output: Callable[[str], None] = _nothing,
+        start_timeout_s: float = 300.0,
+        grace_s: int = 30,
+    ) -> None:
+        """Describe a server without starting it.
+
+        Args:
+            settings: How it is set up.
+            on_ready: Called with the name of each model as soon as it is loaded.
+            on_output: Called with each line of Triton and its models that the log level lets through.
+            start_timeout_s: How long the models may take to load, in seconds.
+            grace_s: How long requests may take to be answered when the server stops, in seconds.
+        """
+        self.settings = settings
+        """How it is set up; once started, with the ports it listens on."""
+        self._on_ready = on_ready
+        self._on_output = on_output
+        self._start_timeout_s = start_timeout_s
+        self._grace_s = grace_s
+        self._undo = ExitStack()
+        self._shm_prefix = f"triologue_{os.getpid()}_{secrets.token_hex(3)}_"
+
+    @property
+    def http_url(self) -> str:
+        """Base URL of HTTP, as seen from this machine."""
+        return f"http://{self._local_host}:{self.settings.http_port}"
+
+    @property
+    def grpc_url(self) -> str:
+        """URL of gRPC, as seen from this machine."""
+        return f"grpc://{self._local_host}:{self.settings.grpc_port}"
+
+    @property
+    def metrics_url(self) -> str:
+        """URL of the Prometheus metrics, as seen from this machine."""
+        return f"http://{self._local_host}:{self.settings.metrics_port}/metrics"
+
+    @property
+    def _local_host(self) -> str:
+        return "127.0.0.1" if self.settings.host == "0.0.0.0" else self.settings.host  # noqa: S104
+
+    def start(self) -> None:
+        """Start Triton, and return when every model is ready.
+
+        Raises:
+            LaunchError: It cannot be started, or a model cannot be loaded; nothing of it is left.
+        """
+        self.settings = with_free_ports(self.settings)
+        with ExitStack() as undo:
+            runtime = Path(undo.enter_context(TemporaryDirectory(prefix="triologue-")))
+            models = runtime / "models"
+            names = write_repository(find_repository(self.settings), models, self.settings)
+            triton = prepare_triton(runtime)
+            environment = _DEFAULTS | triton.environment() | _FORCED | self.settings.to_environment()
+            undo.callback(_remove_shared_memory, self._shm_prefix)
+            process = spawn_group(self._command(triton, models), environment)
+            output = Output(process, self.settings.log_level, self._on_output)
+            undo.callback(output.close)
+            undo.callback(kill_group, process)
+            self._process, self._output = process, output
+            trouble = self._wait_until_ready(names)
+            if not trouble:
+                output.serving = True
+                self._undo = undo.pop_all()
+        # By now Triton's last words have been read.
+        if trouble:
+            raise LaunchError(f"{trouble}:\n{output.errors()}")
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait `timeout_s` seconds, or for ever, for Triton to end by itself; return whether it did."""
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def stop(self) -> None:
+        """Answer the requests that have come in, as far as the grace goes, and end every process."""
+        self._output.serving = False
+        deadline = time.monotonic() + self._grace_s + _OVERDUE_S
+        try:
+            self._process.terminate()
+            while self._process.poll() is None and time.monotonic() < deadline:
+                # Unloading would take Triton more than a second for each instance, one after the other.
+                if self._output.drained.wait(_POLL_S):
+                    time.sleep(_REPLY_S)
+                    break
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """End every process at once, and remove what Triton leaves behind."""
+        self._undo.close()
+
+    def errors(self) -> str:
+        """Return the last lines of Triton's output that tell of trouble."""
+        return self._output.errors()
+
+    def __enter__(self) -> "Self":
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _command(self, triton: Installation, models: Path) -> list[str]:
+        settings, level = self.settings, self.settings.log_level
+        key = f"{_CLOSED_APIS}:triologue-key={secrets.token_hex(16)}"
+        return [
+            str(triton.executable),
+            f"--model-repository={models}",
+            f"--backend-directory={triton.backends}",
+            f"--backend-config=python,shm-region-prefix-name={self._shm_prefix}",
+            "--disable-auto-complete-config",
+            "--model-control-mode=none",
+            "--model-load-thread-count=16",
+            f"--exit-timeout-secs={self._grace_s}",
+            f"--http-address={settings.host}",
+            f"--http-port={settings.http_port}",
+            f"--http-restricted-api={key}",
+            f"--grpc-address={settings.host}",
+            f"--grpc-port={settings.grpc_port}",
+            f"--grpc-restricted-protocol={key}",
+            f"--metrics-address={settings.host}",
+            f"--metrics-port={settings.metrics_port}",
+            # Always on: it tells which models are loaded, and when the last request has been answered.
+            "--log-info=true",
+            "--log-error=true",
+            f"--log-warning={str(level != 'error').lower()}",
+            f"--log-verbose={int(level == 'verbose')}",
+        ]
+
+    def _wait_until_ready(self, names: list[str]) -> str:
+        """Return what went wrong, or nothing."""
+        deadline = time.monotonic() + self._start_timeout_s
+        told: set[str] = set()
+        with httpx.Client(base_url=self.http_url, timeout=5.0, trust_env=False) as http:
+            while time.monotonic() < deadline:
+                # Triton listens when all models are loaded; until then only its output tells which are.
+                ready = _ready_models(http, names)
+                for name in names:
+                    if name not in told and (name in ready or name in self._output.loaded):
+                        told.add(name)
+                        self._on_ready(name)
+                if len(ready) == len(names):
+                    return ""
+                if self._output.failed.wait(_POLL_S):
+                    return "Triton cannot load a model"
+                if self._process.poll() is not None:
+                    return f"Triton ended with status {self._process.returncode}"
+        missing = ", ".join(name for name in names if name not in told) or "no answer over HTTP"
+        return f"Triton was not ready after {self._start_timeout_s:g} s ({missing})"
+
+
+def _ready_models(http: httpx.Client, names: list[str]) -> set[str]:
+    try:
+        return {name for name in names if http.get(f"/v2/models/{name}/ready").is_success}
+    except httpx.TransportError:
+        return set()
+
+
+def _remove_shared_memory(prefix: str) -> None:
+    for segment in _SHARED_MEMORY.glob(f"{prefix}*"):
+        segment.unlink(missing_ok=True)

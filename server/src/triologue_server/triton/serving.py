@@ -1,0 +1,101 @@
+"""Serve until interrupted, or while a command runs, and tell how it goes."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from types import FrameType
+
+from rich.console import Console
+
+from triologue_server.settings import Settings
+from triologue_server.triton.server import TritonServer
+
+
+def serve(settings: Settings, command: list[str], console: Console) -> int:
+    """Serve until a signal comes, or until `command`, if any, has ended; return the exit status.
+
+    The first SIGINT or SIGTERM lets the requests that have come in be answered, the second does not.
+
+    Raises:
+        LaunchError: Triton cannot be started.
+    """
+    with _interrupts() as signals:
+        try:
+            return _serve(settings, command, console)
+        except KeyboardInterrupt:
+            return 128 + signals[-1] if len(signals) > 1 else 0
+
+
+def _serve(settings: Settings, command: list[str], console: Console) -> int:
+    started = time.monotonic()
+
+    def elapsed() -> str:
+        return f"{time.monotonic() - started:.1f} s"
+
+    server = TritonServer(
+        settings,
+        on_ready=lambda name: console.print(f"  {name} ready, {elapsed()}"),
+        on_output=console.print,
+    )
+    console.print("starting Triton")
+    with console.status("the models load") if console.is_terminal else nullcontext():
+        server.start()
+    try:
+        console.print(f"ready in {elapsed()}")
+        status = _run(command, server) if command else _wait(server, console)
+    finally:
+        # Asked before it is stopped, said after its last words have been read.
+        died = server.wait(0)
+        server.stop()
+        if died:
+            console.print(f"error: Triton ended by itself:\n{server.errors()}")
+    return status or int(died)
+
+
+def _wait(server: TritonServer, console: Console) -> int:
+    console.print(f"  HTTP     {server.http_url}")
+    console.print(f"  gRPC     {server.grpc_url}")
+    console.print(f"  metrics  {server.metrics_url}")
+    console.print(f"try: triologue transcribe RECORDING --url {server.http_url}")
+    try:
+        server.wait()
+    except KeyboardInterrupt:
+        console.print("stopping: what has come in is answered first; once more to stop at once")
+    return 0
+
+
+def _run(command: list[str], server: TritonServer) -> int:
+    environment = os.environ | {"TRIOLOGUE_URL": server.http_url, "TRIOLOGUE_GRPC_URL": server.grpc_url}
+    process = subprocess.Popen(command, env=environment)  # noqa: S603
+    try:
+        status = process.wait()
+    except KeyboardInterrupt as interrupt:
+        # Ctrl-C has reached it already: it belongs to the terminal's process group, as we do.
+        if interrupt.args != (signal.SIGINT,):
+            process.terminate()
+        status = process.wait()
+    finally:
+        process.kill()
+    return status if status >= 0 else 128 - status
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """Raise KeyboardInterrupt(number) for the first two of SIGINT and SIGTERM; yield those that have come."""
+    came: list[int] = []
+
+    def interrupt(number: int, _: FrameType | None) -> None:
+        came.append(number)
+        # After the second, what is left to be done is short, and must be done.
+        if len(came) <= 2:
+            raise KeyboardInterrupt(number)
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

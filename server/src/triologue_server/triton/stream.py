@@ -1,0 +1,91 @@
+"""The stream model's side of Triton: requests in, events out, and exactly one final flag for each."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+from triologue.schema import Cancelled, Event, ResultEvent, ServerOverloaded
+from triologue_server.conductor.request import read_parameters
+from triologue_server.conductor.run import Run
+from triologue_server.diarization.pipeline import load_pipeline, without_weights
+from triologue_server.settings import Settings
+from triologue_server.store import ModelStore, resolve_diarization
+from triologue_server.triton.cores import TritonCores
+from triologue_server.triton.errors import error_response
+
+
+class StreamServer:
+    """Runs up to a bounded number of recordings at once, each in a coroutine of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        limits = settings.limits
+        folder = ModelStore(settings.models).require(resolve_diarization(settings.diarization.pipeline))
+        self._diarizer = without_weights(load_pipeline(folder))
+        self._limits = limits
+        self._running = 0
+        # Decoding and clustering must not take the threads that wait for the cores: BLS waits on the event
+        # loop's default executor, and a handful of recordings would wait for each other for ever.
+        self._pool = ThreadPoolExecutor(limits.recordings_in_flight, "recording")
+        self._bls_pool = ThreadPoolExecutor(limits.bls_calls, "bls")
+
+    async def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> None:
+        """Serve requests; returns when all of them have ended."""
+        asyncio.get_running_loop().set_default_executor(self._bls_pool)
+        await asyncio.gather(*(self._serve(request) for request in requests))
+
+    async def _serve(self, request: pb_utils.InferenceRequest) -> None:
+        """Serve one request. No exception leaves here: the caller would wait for ever."""
+        sender, final = request.get_response_sender(), pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL
+        try:
+            await self._answer(request, sender)
+        except BaseException as error:
+            sender.send(error_response(error), flags=final)
+        else:
+            sender.send(flags=final)
+
+    async def _answer(
+        self, request: pb_utils.InferenceRequest, sender: pb_utils.InferenceResponseSender
+    ) -> None:
+        stream, options = read_parameters(json.loads(request.parameters() or "{}"))
+        if self._running >= self._limits.recordings_in_flight:
+            raise ServerOverloaded(f"{self._running} recordings are being worked on; try again later")
+
+        async def emit(event: Event) -> None:
+            if sender.is_cancelled():
+                raise Cancelled("the caller went away")
+            if stream.events == "all" or isinstance(event, ResultEvent):
+                sender.send(_response(event))
+
+        self._running += 1
+        try:
+            # A copy: the tensor lives in shared memory that goes back with the request.
+            upload = bytes(pb_utils.get_input_tensor_by_name(request, "AUDIO").as_numpy().reshape(-1)[0])
+            run = Run(
+                stream.pipeline,
+                options,
+                TritonCores(sender.is_cancelled),
+                self._diarizer,
+                self._limits,
+                self._pool,
+                emit,
+            )
+            await emit(ResultEvent(result=await run.answer(upload)))
+        finally:
+            self._running -= 1
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._bls_pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _response(event: Event) -> pb_utils.InferenceResponse:
+    return pb_utils.InferenceResponse(
+        [pb_utils.Tensor("EVENT", np.array([event.model_dump_json().encode()], object))]
+    )
