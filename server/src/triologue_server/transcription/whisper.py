@@ -21,7 +21,7 @@ from triologue.schema import AsrSegment, InvalidOption, WhisperParams
 from triologue_server.audio import to_float
 from triologue_server.settings import WhisperSettings
 from triologue_server.transcription.alignment import RawSegment, align_words, cut_segments
-from triologue_server.transcription.decoding import Decoded, decode
+from triologue_server.transcription.decoding import decode
 from triologue_server.transcription.segments import aligns_words, to_schema
 from triologue_server.transcription.window import WindowTranscript
 

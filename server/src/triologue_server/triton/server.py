@@ -16,6 +16,7 @@ import httpx
 from triologue_server.settings import Settings
 from triologue_server.triton.installation import Installation, prepare_triton
 from triologue_server.triton.launch_error import LaunchError
+from triologue_server.triton.metrics import is_idle
 from triologue_server.triton.output import Output
 from triologue_server.triton.ports import with_free_ports
 from triologue_server.triton.processes import kill_group, spawn_group
@@ -140,8 +141,9 @@ class TritonServer:
         try:
             self._process.terminate()
             while self._process.poll() is None and time.monotonic() < deadline:
-                # Unloading would take Triton more than a second for each instance, one after the other.
-                if self._output.drained.wait(_POLL_S):
+                # Triton waits for connections that are merely kept open, and unloading takes it more than a
+                # second for each instance, one after the other: neither is of any use.
+                if self._output.drained.wait(_POLL_S) or self._is_idle():
                     time.sleep(_REPLY_S)
                     break
         finally:
@@ -174,7 +176,6 @@ class TritonServer:
             f"--backend-config=python,shm-region-prefix-name={self._shm_prefix}",
             "--disable-auto-complete-config",
             "--model-control-mode=none",
-            "--model-load-thread-count=16",
             f"--exit-timeout-secs={self._grace_s}",
             f"--http-address={settings.host}",
             f"--http-port={settings.http_port}",
@@ -211,6 +212,12 @@ class TritonServer:
                     return f"Triton ended with status {self._process.returncode}"
         missing = ", ".join(name for name in names if name not in told) or "no answer over HTTP"
         return f"Triton was not ready after {self._start_timeout_s:g} s ({missing})"
+
+    def _is_idle(self) -> bool:
+        try:
+            return is_idle(httpx.get(self.metrics_url, timeout=1.0, trust_env=False).text)
+        except httpx.TransportError:
+            return False
 
 
 def _ready_models(http: httpx.Client, names: list[str]) -> set[str]:

@@ -1,0 +1,53 @@
+# Every target is one line of intent; `make` lists them.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+# pyannote.audio's sample conversation; `make demo AUDIO=meeting.m4a` takes a file of your own.
+AUDIO ?= $(firstword $(wildcard .venv/lib/python3*/site-packages/pyannote/audio/sample/sample.wav))
+# An installed uv, or else one of the project's own.
+UV := $(shell command -v uv || echo .uv/bin/uv)
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+.PHONY: demo
+demo: models ## Serve, transcribe a conversation (AUDIO=file), print who said what, and stop
+	$(BIN)/triologue-server serve -- $(BIN)/triologue transcribe --diarize "$(AUDIO)"
+
+.PHONY: serve
+serve: models ## Serve until interrupted
+	$(BIN)/triologue-server serve
+
+.PHONY: models
+models: .venv/.synced ## Fetch and verify the models of the embedded profile
+	$(BIN)/triologue-server models fetch
+
+.PHONY: test
+test: models ## Run every test, real Triton and real models included
+	$(BIN)/triologue-server models fetch whisper/tiny.en
+	$(BIN)/pytest
+
+.PHONY: lint
+lint: .venv/.synced ## Check style, types and the lock
+	$(UV) lock --check --quiet
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+.PHONY: format
+format: .venv/.synced ## Mend style
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: clean
+clean: ## Remove the environment and caches; the models stay
+	rm -rf .venv .uv .pytest_cache .mypy_cache .ruff_cache
+
+.venv/.synced: pyproject.toml uv.lock client/pyproject.toml server/pyproject.toml | $(UV)
+	$(UV) sync --locked --python $(PYTHON)
+	@touch $@
+
+.uv/bin/uv:
+	$(PYTHON) -m venv .uv
+	.uv/bin/pip install --quiet uv

@@ -1,0 +1,39 @@
+"""One real Triton with the real models, shared by every test of a run."""
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from triologue import Client
+from triologue_server.settings import Settings
+from triologue_server.triton.server import TritonServer
+
+
+@pytest.fixture(scope="session")
+def triton() -> Iterator[TritonServer]:
+    with TritonServer(Settings(http_port=0, grpc_port=0, metrics_port=0)) as server:
+        yield server
+
+
+@pytest.fixture(params=["http", "grpc"])
+def client(request: pytest.FixtureRequest, triton: TritonServer) -> Iterator[Client]:
+    """A client over each transport."""
+    with Client(triton.http_url if request.param == "http" else triton.grpc_url, timeout_s=120) as client:
+        yield client
+
+
+@pytest.fixture
+def http(triton: TritonServer) -> Iterator[Client]:
+    with Client(triton.http_url, timeout_s=120) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def sample() -> Path:
+    """pyannote.audio's sample: 30 seconds of two people on the phone; its reference turns lie beside it."""
+    spec = find_spec("pyannote.audio")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "sample" / "sample.wav"

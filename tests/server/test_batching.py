@@ -1,0 +1,45 @@
+"""Work of different requests shares executions of the cores, by Triton's own count."""
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from triologue import Client
+from triologue_server.triton.server import TritonServer
+
+CORES = ("whisper", "pyannote_segmentation", "speaker_embedding")
+REQUESTS = 8
+
+
+def counts(triton: TritonServer, metric: str) -> Counter[str]:
+    text = httpx.get(triton.metrics_url).text
+    return Counter(
+        {
+            found.labels["model"]: int(found.value)
+            for family in text_string_to_metric_families(text)
+            for found in family.samples
+            if found.name.removesuffix("_total") == metric
+        }
+    )
+
+
+def test_eight_concurrent_requests_share_the_cores(triton: TritonServer, sample: Path) -> None:
+    requests, executions = "nv_inference_request_success", "nv_inference_exec_count"
+    before = counts(triton, requests), counts(triton, executions)
+
+    def transcribe(_: int) -> str:
+        with Client(triton.grpc_url) as client:
+            return client.transcribe_diarized(sample).text
+
+    with ThreadPoolExecutor(REQUESTS) as pool:
+        texts = set(pool.map(transcribe, range(REQUESTS)))
+
+    assert len(texts) == 1
+    served, executed = counts(triton, requests) - before[0], counts(triton, executions) - before[1]
+    assert served["diarized_asr"] == REQUESTS
+    for core in CORES:
+        assert served[core] == REQUESTS
+        assert executed[core] <= REQUESTS // 2

@@ -1,0 +1,99 @@
+"""The stream model: events in order, and exactly one final flag on every path."""
+
+import queue
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tritonclient.grpc
+
+from tests.server.recordings import silence
+from triologue import (
+    DiarizationResult,
+    DiarizedTranscriptionResult,
+    InfoEvent,
+    ProgressEvent,
+    ResultEvent,
+    SegmentEvent,
+    TranscriptionResult,
+    TriologueError,
+    parse_event,
+)
+from triologue.schema import Event
+from triologue_server.triton.server import TritonServer
+
+
+def stream(triton: TritonServer, upload: bytes, **parameters: Any) -> tuple[list[Event], list[str], int]:
+    """Return the events, the errors and the number of final flags of one request."""
+    replies: queue.Queue[tuple[Any, Any]] = queue.Queue()
+    audio = tritonclient.grpc.InferInput("AUDIO", [1], "BYTES")
+    audio.set_data_from_numpy(np.array([upload], object))
+    events: list[Event] = []
+    errors: list[str] = []
+    finals = 0
+    with tritonclient.grpc.InferenceServerClient(triton.grpc_url.removeprefix("grpc://")) as client:
+        client.start_stream(lambda result, error: replies.put((result, error)))
+        client.async_stream_infer(
+            "diarized_asr_stream", [audio], parameters=parameters, enable_empty_final_response=True
+        )
+        result, error = replies.get(timeout=120)
+        while True:
+            if error is not None:
+                errors.append(error.message())
+            else:
+                finals += result.get_response().parameters["triton_final_response"].bool_param
+                if (tensor := result.as_numpy("EVENT")) is not None:
+                    events.append(parse_event(tensor[0]))
+            try:
+                # The last reply is out, or a second one would have come by now.
+                result, error = replies.get(timeout=1.0 if finals or errors else 120.0)
+            except queue.Empty:
+                break
+        client.stop_stream()
+    return events, errors, finals
+
+
+def test_events_come_in_order(triton: TritonServer, sample: Path) -> None:
+    events, errors, finals = stream(triton, sample.read_bytes())
+    assert (errors, finals) == ([], 1)
+    assert isinstance(events[0], InfoEvent)
+    assert events[0].audio.duration == 30.0
+    assert isinstance(events[-1], ResultEvent)
+    result = events[-1].result
+    assert isinstance(result, DiarizedTranscriptionResult)
+    segments = [event.segment for event in events if isinstance(event, SegmentEvent)]
+    assert "".join(segment.text for segment in segments).strip() == result.text
+    progress = [event for event in events if isinstance(event, ProgressEvent)]
+    assert {event.stage for event in progress} == {"segmentation", "embedding", "transcription"}
+    assert len(events) == 2 + len(segments) + len(progress)
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "answer"), [("transcription", TranscriptionResult), ("diarization", DiarizationResult)]
+)
+def test_each_pipeline_and_the_result_alone(triton: TritonServer, pipeline: str, answer: type) -> None:
+    events, errors, finals = stream(triton, silence(2), pipeline=pipeline, events="result")
+    assert (errors, finals) == ([], 1)
+    assert [type(event) for event in events] == [ResultEvent]
+    assert type(events[0].result) is answer  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("upload", "parameters", "message"),
+    [
+        (b"", {}, "the upload is empty"),
+        (silence(1), {"beam_size": 0}, "beam_size: "),
+        (silence(1), {"pipeline": "diarization", "beam_size": 5}, "beam_size: no such option"),
+        (silence(1), {"pipeline": "translation"}, "pipeline: "),
+    ],
+)
+def test_an_error_ends_the_stream_once(
+    triton: TritonServer, upload: bytes, parameters: dict[str, Any], message: str
+) -> None:
+    events, errors, _ = stream(triton, upload, **parameters)
+    assert events == []
+    assert len(errors) == 1
+    error = TriologueError.from_wire(errors[0])
+    assert error is not None
+    assert error.message.startswith(message)
