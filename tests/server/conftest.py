@@ -13,7 +13,8 @@ from triologue_server.triton.server import TritonServer
 
 @pytest.fixture(scope="session")
 def triton() -> Iterator[TritonServer]:
-    with TritonServer(Settings(http_port=0, grpc_port=0, metrics_port=0)) as server:
+    small = {"limits": {"upload_mb": 8, "audio_hours": 0.05}}
+    with TritonServer(Settings(http_port=0, grpc_port=0, metrics_port=0, **small)) as server:
         yield server
 
 

@@ -13,7 +13,7 @@ import tritonclient.grpc
 from tritonclient.utils import InferenceServerException
 
 from tests.server.recordings import silence, silent_film, wav
-from triologue import Client, InvalidAudio, TriologueError
+from triologue import Client, InvalidAudio, PayloadTooLarge, TriologueError
 from triologue_server.triton.server import TritonServer
 
 BROKEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
@@ -91,3 +91,13 @@ def test_silence_is_no_error(client: Client, seconds: float) -> None:
     assert (result.segments, result.turns, result.text) == ([], [], "")
     assert result.transcription_info.language == "silence"
     assert result.transcription_info.language_confidence == 1.0
+
+
+def test_an_upload_of_too_many_bytes(client: Client) -> None:
+    with pytest.raises(PayloadTooLarge, match="8000001 bytes are more than the 8000000 this server takes"):
+        client.transcribe(bytes(8_000_001))
+
+
+def test_a_recording_of_too_many_seconds(client: Client) -> None:
+    with pytest.raises(PayloadTooLarge, match="longer than the 180 s this server takes"):
+        client.transcribe(silence(180.1))

@@ -43,8 +43,14 @@ class TritonPythonModel:
         return [self.answer(pb_utils.get_input_tensor_by_name(request, "SECONDS")) for request in requests]
 
     def answer(self, seconds):
+        self.count(1)
         time.sleep(float(seconds.as_numpy()[0]))
+        self.count(-1)
         return pb_utils.InferenceResponse([pb_utils.Tensor("OUT", seconds.as_numpy())])
+
+    def count(self, change):
+        if hasattr(self, "in_flight"):
+            self.in_flight.increment(change)
 """
 MARK = "LAUNCHER_TEST_MARK"
 
@@ -254,18 +260,21 @@ def test_a_request_that_has_come_in_is_answered(repository: Path, traces: Traces
     traces.assert_none()
 
 
-GAUGE = """self.in_flight = pb_utils.MetricFamily(
+def test_an_open_connection_does_not_keep_the_server_up(tmp_path: Path, traces: Traces) -> None:
+    gauge = """self.family = pb_utils.MetricFamily(
             name="triologue_recordings_in_flight", description="-", kind=pb_utils.MetricFamily.GAUGE
-        ).Metric(labels={})"""
-
-
-def test_an_open_connection_does_not_keep_the_server_up(repository: Path, traces: Traces) -> None:
-    write_model(repository, "conductor", GAUGE)
-    with httpx.Client(trust_env=False) as client, TritonServer(tiny(repository)) as server:
+        )
+        self.in_flight = self.family.Metric(labels={})"""
+    write_model(tmp_path / "models", "echo", gauge)
+    with httpx.Client(trust_env=False) as client, TritonServer(tiny(tmp_path / "models")) as server:
         assert client.get(f"{server.http_url}/v2/health/ready").is_success
+        request = InBackground(server.http_url, 3.0)
         started = time.monotonic()
         server.stop()
-        assert time.monotonic() - started < 3.0
+        assert time.monotonic() - started < 8.0
+    request.join()
+    assert request.answer
+    assert request.answer.is_success
     traces.assert_none()
 
 

@@ -21,6 +21,7 @@ from triologue.schema import (
     DiarizedTranscriptionResult,
     Event,
     InfoEvent,
+    PayloadTooLarge,
     ProcessingInfo,
     ProgressEvent,
     SegmentEvent,
@@ -99,6 +100,10 @@ class Run:
             TriologueError: The upload is refused, or a core refuses or fails.
         """
         started = time.perf_counter()
+        if len(upload) > self._limits.upload_bytes:
+            raise PayloadTooLarge(
+                f"{len(upload)} bytes are more than the {self._limits.upload_bytes} this server takes"
+            )
         max_seconds = self._limits.audio_hours * 3600
         self._recording: Recording = await self._in_thread(partial(decode_audio, upload, max_seconds))
         await self._emit(InfoEvent(audio=self._recording.info))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 # pyannote.audio reports usage to its makers unless told otherwise, and reads this when it is imported.
@@ -29,10 +30,12 @@ from triologue_server.diarization.spans import (
 SEGMENTATION_FILE = "segmentation.bin"
 EMBEDDING_FILE = "campplus.pt"
 
+_VBX = "VBxClustering"
+
 # Tuned on pyannote's sample conversation and the AMI clips in pyannote.audio's own tests.
 _EMBEDDED_PARAMETERS: Mapping[str, Any] = {
     "segmentation": {"min_duration_off": 0.0},
-    "clustering": {"method": "centroid", "min_cluster_size": 12, "threshold": 0.65},
+    "clustering": {"method": "centroid", "min_cluster_size": 12, "threshold": 0.7},
 }
 
 
@@ -43,25 +46,33 @@ class _UnusedPLDA(PLDA):
         pass
 
 
-def load_pipeline(location: Path | str, token: str | None = None) -> SpeakerDiarization:
+def load_pipeline(folder: Path) -> SpeakerDiarization:
     """Load a speaker diarization pipeline with its weights.
 
     Args:
-        location: A folder with a pyannote pipeline (`config.yaml`), a folder with the embedded models, or the
-            name of a pipeline on Hugging Face.
-        token: Hugging Face token, for gated pipelines.
+        folder: The embedded models, or a pyannote pipeline: `config.yaml`, and subfolders with its models.
 
     Raises:
         ValueError: The pipeline is no speaker diarization, or its windows are not those of `spans`.
     """
-    if (Path(location) / EMBEDDING_FILE).is_file():
-        pipeline = _embedded_pipeline(Path(location))
-    else:
-        pipeline = Pipeline.from_pretrained(str(location), token=token)
+    embedded = (folder / EMBEDDING_FILE).is_file()
+    pipeline = _embedded_pipeline(folder) if embedded else _published_pipeline(folder)
     if not isinstance(pipeline, SpeakerDiarization):
-        raise ValueError(f"{location} is not a pyannote speaker diarization pipeline")
-    _check_geometry(pipeline, location)
+        raise ValueError(f"{folder} is not a pyannote speaker diarization pipeline")
+    _check_geometry(pipeline, folder)
     return pipeline
+
+
+def _published_pipeline(folder: Path) -> Pipeline:
+    """Load a pipeline in pyannote's own format from what lies in its folder, without asking Hugging Face."""
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    parameters = config["pipeline"]["params"]
+    for part in ("segmentation", "embedding", "plda"):
+        if (folder / part).is_dir():
+            parameters[part] = str(folder / part)
+    if parameters.get("clustering", _VBX) != _VBX:
+        parameters["plda"] = _UnusedPLDA()
+    return Pipeline.from_pretrained(config)
 
 
 def _embedded_pipeline(folder: Path) -> SpeakerDiarization:
@@ -75,7 +86,7 @@ def _embedded_pipeline(folder: Path) -> SpeakerDiarization:
     return pipeline.instantiate(_EMBEDDED_PARAMETERS)
 
 
-def _check_geometry(pipeline: SpeakerDiarization, location: Path | str) -> None:
+def _check_geometry(pipeline: SpeakerDiarization, folder: Path) -> None:
     """Refuse a segmentation network whose output does not have the shape the Triton models declare."""
     inference = pipeline._segmentation
     window = inference.model.audio.get_num_samples(inference.duration)
@@ -90,7 +101,7 @@ def _check_geometry(pipeline: SpeakerDiarization, location: Path | str) -> None:
     expected = (WINDOW_SECONDS, HOP_SECONDS, FRAMES, SPEAKERS, True)
     if found != expected:
         raise ValueError(
-            f"{location}: windows of (seconds, hop, frames, speakers, powerset) {found} are not supported, "
+            f"{folder}: windows of (seconds, hop, frames, speakers, powerset) {found} are not supported, "
             f"only {expected}"
         )
 

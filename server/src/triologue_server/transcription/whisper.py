@@ -21,6 +21,7 @@ from triologue.schema import AsrSegment, InvalidOption, WhisperParams
 from triologue_server.audio import to_float
 from triologue_server.settings import WhisperSettings
 from triologue_server.transcription.alignment import RawSegment, align_words, cut_segments
+from triologue_server.transcription.cuda import preload_cublas
 from triologue_server.transcription.decoding import decode
 from triologue_server.transcription.segments import aligns_words, to_schema
 from triologue_server.transcription.window import WindowTranscript
@@ -56,6 +57,8 @@ class WhisperCore:
     """
 
     def __init__(self, folder: Path, settings: WhisperSettings) -> None:
+        if settings.device == "cuda":
+            preload_cublas()
         self._model = WhisperModel(
             str(folder),
             device=settings.device,

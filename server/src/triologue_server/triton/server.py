@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _POLL_S = 0.1
 # Triton counts a request as answered when its network threads have the reply, not when the caller has it.
 _REPLY_S = 0.2
+# A large upload takes a while from Triton's network threads to the conductor, who counts it.
+_QUIET_S = 1.0
 # Triton ends by itself when its grace is over, give or take the second in which it counts.
 _OVERDUE_S = 5.0
 
@@ -137,15 +139,18 @@ class TritonServer:
     def stop(self) -> None:
         """Answer the requests that have come in, as far as the grace goes, and end every process."""
         self._output.serving = False
-        deadline = time.monotonic() + self._grace_s + _OVERDUE_S
+        busy = time.monotonic()
+        deadline = busy + self._grace_s + _OVERDUE_S
         try:
             self._process.terminate()
-            while self._process.poll() is None and time.monotonic() < deadline:
-                # Triton waits for connections that are merely kept open, and unloading takes it more than a
-                # second for each instance, one after the other: neither is of any use.
-                if self._output.drained.wait(_POLL_S) or self._is_idle():
-                    time.sleep(_REPLY_S)
+            # Triton also waits for connections that are merely kept open, and unloading takes it more than a
+            # second for each instance, one after the other: neither is of any use.
+            while self._process.poll() is None and not self._output.drained.wait(_POLL_S):
+                now = time.monotonic()
+                busy = busy if self._is_idle() else now
+                if now > min(deadline, busy + _QUIET_S):
                     break
+            time.sleep(_REPLY_S)
         finally:
             self.kill()
 

@@ -1,0 +1,309 @@
+"""Bounded concurrency: order, bound, and nothing left running whatever happens."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+
+from triologue_server.conductor.flow import all_or_cancel, bounded_map, drain
+
+
+class Work:
+    """Work that lasts until it is let go, and keeps count of itself."""
+
+    def __init__(self, *free: int) -> None:
+        self.free = set(free)
+        self.started: list[int] = []
+        self.finished: list[int] = []
+        self.cancelled: list[int] = []
+        self.most_at_once = 0
+        self._let_go = asyncio.Condition()
+
+    async def __call__(self, item: int) -> int:
+        self.started.append(item)
+        self.most_at_once = max(self.most_at_once, len(self.under_way))
+        try:
+            async with self._let_go:
+                await self._let_go.wait_for(lambda: item in self.free)
+        except asyncio.CancelledError:
+            self.cancelled.append(item)
+            raise
+        self.finished.append(item)
+        return 10 * item
+
+    @property
+    def under_way(self) -> list[int]:
+        return [item for item in self.started if item not in self.finished + self.cancelled]
+
+    async def finish(self, *items: int) -> None:
+        async with self._let_go:
+            self.free.update(items)
+            self._let_go.notify_all()
+        await settle()
+
+
+async def settle() -> None:
+    """Let every task go as far as it can without waiting for the outside."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def numbers(count: int) -> AsyncIterator[int]:
+    for number in range(count):
+        yield number
+
+
+async def number_and_wait() -> AsyncIterator[int]:
+    """A source that has one item now, and the next one never."""
+    yield 0
+    await asyncio.Event().wait()
+
+
+async def number_and_break() -> AsyncIterator[int]:
+    yield 0
+    raise RuntimeError("the source broke")
+
+
+def run(test: Callable[[], Awaitable[None]]) -> None:
+    """Run a test; nothing may be left running, nor any error unseen."""
+
+    async def checked() -> None:
+        unseen: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: unseen.append(context))
+        await test()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        gc.collect()  # asyncio reports errors nobody asked for when it lets go of the task
+        await settle()
+        assert unseen == []
+
+    asyncio.run(asyncio.wait_for(checked(), 10.0))
+
+
+class TestBoundedMap:
+    def test_outcomes_come_in_order(self) -> None:
+        async def test() -> None:
+            work = Work()
+
+            async def backwards() -> None:
+                for item in (3, 2, 1, 0):
+                    await settle()
+                    await work.finish(item)
+
+            finisher = asyncio.create_task(backwards())
+            assert [outcome async for outcome in bounded_map(work, numbers(4), 4)] == [0, 10, 20, 30]
+            assert work.finished == [3, 2, 1, 0]
+            await finisher
+
+        run(test)
+
+    def test_no_items(self) -> None:
+        async def test() -> None:
+            assert [outcome async for outcome in bounded_map(Work(), numbers(0), 1)] == []
+
+        run(test)
+
+    @pytest.mark.parametrize("limit", [1, 2, 5])
+    def test_bound(self, limit: int) -> None:
+        async def test() -> None:
+            work = Work()
+            outcomes: list[int] = []
+
+            async def consume() -> None:
+                async for outcome in bounded_map(work, numbers(12), limit):
+                    outcomes.append(outcome)
+
+            consumer = asyncio.create_task(consume())
+            await settle()
+            assert work.started == list(range(limit))
+            for item in range(12):
+                await work.finish(item)
+                # Each place that becomes free is taken at once.
+                assert work.started == list(range(min(12, item + 1 + limit)))
+            await consumer
+            assert work.most_at_once == limit
+            assert outcomes == [10 * item for item in range(12)]
+
+        run(test)
+
+    def test_places_do_not_wait_for_the_first(self) -> None:
+        """A slow item keeps the outcomes behind it waiting, not the work."""
+
+        async def test() -> None:
+            work = Work(1, 2, 3, 4)
+            consumer = asyncio.create_task(collect(bounded_map(work, numbers(5), 2)))
+            await settle()
+            assert work.finished == [1, 2, 3, 4]
+            await work.finish(0)
+            assert await consumer == [0, 10, 20, 30, 40]
+
+        run(test)
+
+    def test_outcome_comes_while_the_source_waits(self) -> None:
+        async def test() -> None:
+            async with aclosing(bounded_map(Work(0), number_and_wait(), 4)) as outcomes:
+                assert await anext(outcomes) == 0
+
+        run(test)
+
+    def test_error_comes_while_the_source_waits(self) -> None:
+        async def test() -> None:
+            with pytest.raises(RuntimeError, match="work 0 failed"):
+                await collect(bounded_map(fail, number_and_wait(), 4))
+
+        run(test)
+
+    def test_error_cancels_the_rest(self) -> None:
+        async def test() -> None:
+            work = Work(0)
+
+            async def fail_at_1(item: int) -> int:
+                return await (fail if item == 1 else work)(item)
+
+            seen: list[int] = []
+            with pytest.raises(RuntimeError, match="work 1 failed"):
+                async for outcome in bounded_map(fail_at_1, numbers(100), 3):
+                    seen.append(outcome)
+            assert seen == [0]
+            assert work.under_way == []
+            # Item 1 gave its place back when it failed, at most.
+            assert set(work.cancelled) <= {2, 3, 4, 5}
+
+        run(test)
+
+    def test_several_errors_at_once(self) -> None:
+        """When a core goes away all that wait for it fail; the first is raised, none is left unseen."""
+
+        async def test() -> None:
+            with pytest.raises(RuntimeError, match="work 0 failed"):
+                await collect(bounded_map(fail, numbers(8), 4))
+
+        run(test)
+
+    def test_error_of_the_source(self) -> None:
+        async def test() -> None:
+            work = Work(0)
+            seen: list[int] = []
+            with pytest.raises(RuntimeError, match="the source broke"):
+                async for outcome in bounded_map(work, number_and_break(), 4):
+                    seen.append(outcome)
+            assert seen == [0]
+
+        run(test)
+
+    def test_closing_early_cancels(self) -> None:
+        async def test() -> None:
+            work = Work(0)
+            async with aclosing(bounded_map(work, numbers(100), 3)) as outcomes:
+                assert await anext(outcomes) == 0
+            assert work.under_way == []
+            assert work.cancelled == [1, 2, 3]
+
+        run(test)
+
+    def test_cancelling_the_consumer_cancels(self) -> None:
+        async def test() -> None:
+            work = Work()
+            consumer = asyncio.create_task(collect(bounded_map(work, numbers(100), 3)))
+            await settle()
+            consumer.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await consumer
+            assert work.cancelled == [0, 1, 2]
+
+        run(test)
+
+
+class TestAllOrCancel:
+    def test_runs_at_once(self) -> None:
+        async def test() -> None:
+            barrier = asyncio.Barrier(2)
+            await all_or_cancel(wait_at(barrier), wait_at(barrier))
+
+        run(test)
+
+    def test_nothing_to_do(self) -> None:
+        run(all_or_cancel)
+
+    def test_error_cancels_the_others(self) -> None:
+        async def test() -> None:
+            work = Work()
+            with pytest.raises(RuntimeError, match="work 1 failed"):
+                await all_or_cancel(work(0), fail(1), work(2))
+            assert work.cancelled == [0, 2]
+
+        run(test)
+
+    def test_error_waits_for_the_others_to_end(self) -> None:
+        async def test() -> None:
+            ended: list[str] = []
+
+            async def slow_to_end() -> None:
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    await asyncio.sleep(0.01)
+                    ended.append("slow")
+
+            with pytest.raises(RuntimeError, match="work 0 failed"):
+                await all_or_cancel(slow_to_end(), fail(0))
+            assert ended == ["slow"]
+
+        run(test)
+
+    def test_several_errors_at_once(self) -> None:
+        async def test() -> None:
+            with pytest.raises(RuntimeError, match="work 0 failed"):
+                await all_or_cancel(fail(0), fail(1), fail(2))
+
+        run(test)
+
+    def test_cancelling_cancels_all(self) -> None:
+        async def test() -> None:
+            work = Work()
+            all_of_it = asyncio.create_task(all_or_cancel(work(0), work(1)))
+            await settle()
+            all_of_it.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await all_of_it
+            assert work.cancelled == [0, 1]
+
+        run(test)
+
+
+class TestDrain:
+    def test_ends_at_none(self) -> None:
+        async def test() -> None:
+            queue: asyncio.Queue[int | None] = asyncio.Queue()
+            for item in (0, 1, None, 2):
+                queue.put_nowait(item)
+            assert await collect(drain(queue)) == [0, 1]
+            assert queue.get_nowait() == 2
+
+        run(test)
+
+    def test_waits_for_items(self) -> None:
+        async def test() -> None:
+            queue: asyncio.Queue[int | None] = asyncio.Queue()
+            drained = drain(queue)
+            waiting = asyncio.ensure_future(anext(drained))
+            await settle()
+            assert not waiting.done()
+            queue.put_nowait(7)
+            assert await waiting == 7
+
+        run(test)
+
+
+async def collect(outcomes: AsyncIterator[int]) -> list[int]:
+    return [outcome async for outcome in outcomes]
+
+
+async def fail(item: int) -> int:
+    raise RuntimeError(f"work {item} failed")
+
+
+async def wait_at(barrier: asyncio.Barrier) -> None:
+    await barrier.wait()
