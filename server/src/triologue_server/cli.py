@@ -106,9 +106,9 @@ def serve(
                 os.environ.setdefault(to_variable(name), "0")
         settings = Settings()
     except ValueError as error:
-        _fail("\n".join(explain(error)), 2)
+        _fail(*explain(error), status=2)
     if command and not shutil.which(command[0]):
-        _fail(f"there is no command {command[0]}", 127)
+        _fail(f"there is no command {command[0]}", status=127)
     try:
         console.print(f"Triton at {locate_triton()}, Python {platform.python_version()}")
         _check_models(settings, fetch=fetch)
@@ -189,7 +189,7 @@ def _name(model: Model) -> str:
     return model.name if isinstance(model, Artifact) else str(model)
 
 
-def _fail(message: str, status: int = 1) -> NoReturn:
-    for line in message.splitlines():
-        console.print(f"error: {line}")
+def _fail(*messages: str, status: int = 1) -> NoReturn:
+    for message in messages:
+        console.print(f"error: {message}")
     raise typer.Exit(status)

@@ -89,6 +89,6 @@ def _complaints(lines: deque[str]) -> Iterator[str]:
     for line in list(lines):
         saying = _SAYING.match(line)
         severity, text = saying.groups() if saying else ("E", line)
-        if severity in "EW" and text.strip() and text[0] not in "+|" and not _NO_GPU.search(line):
+        if severity in "EW" and not text.startswith(("+", "|")) and not _NO_GPU.search(line):
             # Triton writes a message of many lines as one quoted line.
-            yield from text.strip('"').replace(r"\n", "\n").splitlines()
+            yield from filter(str.strip, text.strip('"').replace(r"\n", "\n").splitlines())

@@ -18,6 +18,7 @@ from triologue_server.settings import Settings
 from triologue_server.store import ModelStore, resolve_diarization
 from triologue_server.triton.cores import TritonCores
 from triologue_server.triton.errors import error_response
+from triologue_server.triton.metrics import IN_FLIGHT
 
 
 class StreamServer:
@@ -29,6 +30,11 @@ class StreamServer:
         self._diarizer = without_weights(load_pipeline(folder))
         self._limits = limits
         self._running = 0
+        # Both are kept: a metric whose family is gone is no longer told to anybody.
+        self._metrics = pb_utils.MetricFamily(
+            name=IN_FLIGHT, description="Recordings being worked on", kind=pb_utils.MetricFamily.GAUGE
+        )
+        self._in_flight = self._metrics.Metric(labels={})
         # Decoding and clustering must not take the threads that wait for the cores: BLS waits on the event
         # loop's default executor, and a handful of recordings would wait for each other for ever.
         self._pool = ThreadPoolExecutor(limits.recordings_in_flight, "recording")
@@ -62,7 +68,7 @@ class StreamServer:
             if stream.events == "all" or isinstance(event, ResultEvent):
                 sender.send(_response(event))
 
-        self._running += 1
+        self._count(1)
         try:
             # A copy: the tensor lives in shared memory that goes back with the request.
             upload = bytes(pb_utils.get_input_tensor_by_name(request, "AUDIO").as_numpy().reshape(-1)[0])
@@ -77,7 +83,11 @@ class StreamServer:
             )
             await emit(ResultEvent(result=await run.answer(upload)))
         finally:
-            self._running -= 1
+            self._count(-1)
+
+    def _count(self, change: int) -> None:
+        self._running += change
+        self._in_flight.increment(change)
 
     def close(self) -> None:
         """Let the threads go."""
