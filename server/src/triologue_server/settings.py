@@ -19,17 +19,13 @@ from pydantic_settings import (
 )
 
 from triologue.schema import WhisperComputeType
+from triologue_server.store import default_root
 
 ENV_PREFIX = "TRIOLOGUE_"
 ENV_DELIMITER = "__"
 PROFILE_ENV = f"{ENV_PREFIX}PROFILE"
 
 PROFILES = Path(__file__).parent / "profiles"
-
-
-def _default_store() -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "triologue" / "models"
 
 
 def _all_cores(threads: int) -> int:
@@ -142,7 +138,7 @@ class Settings(BaseSettings):
 
     profile: str = "embedded"
     """Name of a file in `profiles/`, or path of a TOML file like them."""
-    models: Path = Field(default_factory=_default_store)
+    models: Path = Field(default_factory=default_root)
     """Folder the model weights are kept in."""
     model_repository: Path | None = None
     """Folder of the Triton models; without it, the one in the source tree."""

@@ -27,10 +27,8 @@ __all__ = [
 def resolve(name: str) -> Model:
     """Return the model called `name`, which reads ``whisper/MODEL`` or ``diarization/PIPELINE``.
 
-    Raises
-    ------
-    UnknownModel
-        When it reads otherwise, or no such model exists.
+    Raises:
+        UnknownModel: It reads otherwise, or no such model exists.
     """
     kind, _, model = name.partition("/")
     if kind == "whisper" and model:
@@ -43,10 +41,8 @@ def resolve(name: str) -> Model:
 def resolve_whisper(model: str) -> Model:
     """Return the Whisper model `model`: a size, a Hugging Face id (``owner/name[@revision]``) or a folder.
 
-    Raises
-    ------
-    UnknownModel
-        When it is none of these.
+    Raises:
+        UnknownModel: It is none of these.
     """
     if found := _known(f"whisper/{model}", model):
         return found
@@ -64,10 +60,8 @@ def resolve_whisper(model: str) -> Model:
 def resolve_diarization(pipeline: str) -> Model:
     """Return the diarization pipeline `pipeline`: ``embedded``, a Hugging Face id or a folder.
 
-    Raises
-    ------
-    UnknownModel
-        When it is none of these.
+    Raises:
+        UnknownModel: It is none of these.
     """
     if found := _known(f"diarization/{pipeline}", pipeline):
         return found

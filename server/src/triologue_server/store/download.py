@@ -32,14 +32,12 @@ class Downloader:
     def fetch(self, wheel: WheelSource, folder: Path, progress: Progress = no_progress) -> Path:
         """Return the wheel as a file in `folder`, downloading whatever part of it is not there yet.
 
-        Raises
-        ------
-        ChecksumMismatch
-            When it is not the wheel that the catalogue describes; the file is removed.
-        SourceUnreachable
-            When the index or its file server gave no proper answer in any attempt; what arrived is kept.
-        SourceRefused
-            When it does not have the wheel, or does not give it.
+        Raises:
+            ChecksumMismatch: It is not the wheel that the catalogue describes; the file is
+                removed.
+            SourceUnreachable: The index or its file server gave no proper answer in any
+                attempt; what arrived is kept.
+            SourceRefused: It does not have the wheel, or does not give it.
         """
         folder.mkdir(parents=True, exist_ok=True)
         target = folder / wheel.filename

@@ -38,10 +38,8 @@ def sha256_of(path: Path) -> str:
 def write_verified(target: Path, chunks: Iterable[bytes], sha256: str) -> None:
     """Write `target` all at once: nobody ever sees a part of it, or another file than `sha256` describes.
 
-    Raises
-    ------
-    ChecksumMismatch
-        When the chunks are another file; what was at `target` before is still there.
+    Raises:
+        ChecksumMismatch: The chunks are another file; what was at `target` before is still there.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f".{target.name}.part")

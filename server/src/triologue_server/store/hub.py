@@ -58,14 +58,10 @@ def fetch_snapshots(
     A folder that was complete once is restored at the same commits. The downloads happen in `staging`, on the
     same filesystem. ``HF_TOKEN`` gives access to gated repositories.
 
-    Raises
-    ------
-    ChecksumMismatch
-        When a file is not the one that the hub lists; it is removed.
-    SourceUnreachable
-        When the hub gives no proper answer; the files that arrived are kept.
-    SourceRefused
-        When a repository or revision does not exist, or access to it was not granted.
+    Raises:
+        ChecksumMismatch: A file is not the one that the hub lists; it is removed.
+        SourceUnreachable: The hub gives no proper answer; the files that arrived are kept.
+        SourceRefused: A repository or revision does not exist, or access to it was not granted.
     """
     # Takes half a second to load, and most stores never need it.
     from huggingface_hub import HfApi

@@ -24,12 +24,9 @@ def index_url() -> str:
 def find_wheel(client: httpx.Client, index: str, wheel: WheelSource) -> httpx.URL:
     """Ask the package index at `index` for the address of a wheel.
 
-    Raises
-    ------
-    SourceRefused
-        When the index has no such file.
-    httpx.HTTPError
-        When the index does not answer, or answers with an error.
+    Raises:
+        SourceRefused: The index has no such file.
+        httpx.HTTPError: The index does not answer, or answers with an error.
     """
     response = client.get(f"{index.rstrip('/')}/{wheel.project}/", headers={"Accept": _ACCEPT})
     response.raise_for_status()

@@ -64,12 +64,10 @@ class ModelStore:
     def require(self, model: Model) -> Path:
         """Return the folder of `model`, complete as far as names and sizes tell.
 
-        Raises
-        ------
-        ModelMissing
-            When a file is missing or has the wrong size; the message says how to fetch it.
-        UnknownModel
-            When `model` is a folder that does not exist.
+        Raises:
+            ModelMissing: A file is missing or has the wrong size; the message says how to fetch
+                it.
+            UnknownModel: `model` is a folder that does not exist.
         """
         if wrong := _wrong(self.status(model)):
             if isinstance(model, Path):
@@ -90,12 +88,10 @@ class ModelStore:
 
         Any number of processes may do this at once: one of them fetches, the others wait for it.
 
-        Raises
-        ------
-        ChecksumMismatch, SourceUnreachable, SourceRefused
-            When a file cannot be had; the store holds no part of it.
-        UnknownModel
-            When `model` is a folder that does not exist.
+        Raises:
+            ChecksumMismatch, SourceUnreachable, SourceRefused: A file cannot be had; the store
+                holds no part of it.
+            UnknownModel: `model` is a folder that does not exist.
         """
         if isinstance(model, Path):
             return self.require(model)
