@@ -1,4 +1,4 @@
-"""Work of different requests shares executions of the cores, by Triton's own count."""
+"""Many requests at once: they share executions of the cores, by Triton's own count, and nothing breaks."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.server.recordings import silence
 from triologue import Client
 from triologue_server.triton.server import TritonServer
 
@@ -43,3 +44,14 @@ def test_eight_concurrent_requests_share_the_cores(triton: TritonServer, sample:
     for core in CORES:
         assert served[core] == REQUESTS
         assert executed[core] <= REQUESTS // 2
+
+
+def test_a_stream_of_requests_leaves_every_process_alive(triton: TritonServer) -> None:
+    upload = silence(1)
+
+    def language(_: int) -> str:
+        with Client(triton.http_url) as client:
+            return client.transcribe_diarized(upload).transcription_info.language
+
+    with ThreadPoolExecutor(REQUESTS) as pool:
+        assert Counter(pool.map(language, range(160))) == {"silence": 160}

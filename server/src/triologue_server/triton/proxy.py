@@ -7,6 +7,7 @@ cannot call a decoupled one. So each instance waits for one recording at a time,
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -24,6 +25,13 @@ class UnaryProxy:
 
     pipeline: ClassVar[str]
     """Which answer of the stream the model gives."""
+
+    def initialize(self, args: dict[str, str]) -> None:
+        """Prepare to keep the last few streams of the conductor."""
+        # A thread of Triton's stub lets go of a stream soon after its end, without holding Python's lock.
+        # Were its reference the last, it would free Python objects, which crashes on Python 3.12 and is a
+        # race on every other. So ours is the last: it outlives a few further requests.
+        self._ended: deque[object] = deque(maxlen=4)
 
     def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """Answer each request; Triton hands over one at a time."""
@@ -47,7 +55,9 @@ class UnaryProxy:
         )
         event: dict[str, Any] | None = None
         error: TriologueError | None = None
-        for response in call.exec(decoupled=True):
+        responses = call.exec(decoupled=True)
+        self._ended.append(responses)
+        for response in responses:
             if response.has_error():
                 text = response.error().message()
                 error = server_error(text) or InternalError(text)

@@ -1,0 +1,191 @@
+"""Finding speech in the segmentation network's answers, made up here."""
+
+import random
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from triologue_server.audio import SAMPLE_RATE
+from triologue_server.conductor.speech import Region, SpeechFinder
+from triologue_server.diarization.spans import FRAMES, SPEAKERS, num_windows
+from triologue_server.transcription.window import WINDOW_SAMPLES
+
+FRAMES_A_SECOND = 58.9  # 589 in a window of ten seconds
+PAD = 0.4
+FRAME = 1 / FRAMES_A_SECOND
+
+Activity = NDArray[np.uint8]
+Times = list[tuple[float, float]]
+
+
+def first_frame(window: int) -> int:
+    """Frame of the recording that a window, one a second, starts at."""
+    return round(window * FRAMES_A_SECOND)
+
+
+def activity_of(seconds: float, *speech: tuple[float, float]) -> Activity:
+    """What the network says when all windows hear the same speech, (windows, frames, speakers)."""
+    windows = num_windows(round(seconds * SAMPLE_RATE))
+    truth = np.zeros(first_frame(windows) + FRAMES, np.uint8)
+    for start, end in speech:
+        truth[round(start * FRAMES_A_SECOND) : round(end * FRAMES_A_SECOND)] = 1
+    activity = np.zeros((windows, FRAMES, SPEAKERS), np.uint8)
+    for window in range(windows):
+        # Who it is does not matter, and differs from window to window.
+        activity[window, :, window % SPEAKERS] = truth[first_frame(window) : first_frame(window) + FRAMES]
+    return activity
+
+
+def find(seconds: float, activity: Activity, groups: list[int] | None = None) -> list[Region]:
+    """Find the regions, with the windows handed over in groups of these sizes."""
+    finder = SpeechFinder(round(seconds * SAMPLE_RATE))
+    regions: list[Region] = []
+    at = 0
+    for size in groups or [len(activity)]:
+        regions += finder.add(activity[at : at + size])
+        at += size
+    assert at == len(activity)
+    return regions + list(finder.finish())
+
+
+def times(regions: list[Region]) -> Times:
+    return [(region.start / SAMPLE_RATE, region.stop / SAMPLE_RATE) for region in regions]
+
+
+def near(*expected: tuple[float, float]) -> Times:
+    """These times, give or take a frame."""
+    return [pytest.approx(time, abs=FRAME) for time in expected]
+
+
+class TestRegions:
+    def test_silence(self) -> None:
+        assert find(65.0, activity_of(65.0)) == []
+
+    def test_speech_gets_room_at_both_ends(self) -> None:
+        assert times(find(20.0, activity_of(20.0, (5.0, 8.0)))) == near((4.6, 8.4))
+
+    def test_room_ends_with_the_recording(self) -> None:
+        assert times(find(20.0, activity_of(20.0, (0.1, 5.0), (15.0, 19.9)))) == near((0, 5.4), (14.6, 20))
+
+    def test_all_speech(self) -> None:
+        assert find(20.0, activity_of(20.0, (0.0, 20.0))) == [Region(0, 20 * SAMPLE_RATE)]
+
+    def test_short_silence_does_not_divide(self) -> None:
+        assert times(find(20.0, activity_of(20.0, (5.0, 8.0), (8.7, 10.0)))) == near((4.6, 10.4))
+
+    def test_long_silence_divides(self) -> None:
+        assert times(find(20.0, activity_of(20.0, (5.0, 8.0), (8.9, 10.0)))) == near((4.6, 8.4), (8.5, 10.4))
+
+    def test_half_of_the_windows_decide(self) -> None:
+        """At 15 to 16 s ten windows listen: those that start at 6, 7, ... 15 s."""
+        activity = activity_of(30.0)
+        for window in range(6, 11):
+            at = round(15 * FRAMES_A_SECOND) - first_frame(window)
+            activity[window, at : at + 59, 0] = 1
+        assert times(find(30.0, activity)) == near((14.6, 16.4))
+        activity[6] = 0
+        assert find(30.0, activity) == []
+
+    @pytest.mark.parametrize("seconds", [0.01, 0.5, 3.0, 9.99, 10.0])
+    def test_recording_of_one_window(self, seconds: float) -> None:
+        assert find(seconds, activity_of(seconds)) == []
+        assert find(seconds, activity_of(seconds, (0.0, seconds + 1))) == [
+            Region(0, round(seconds * SAMPLE_RATE))
+        ]
+
+    def test_short_recording(self) -> None:
+        assert times(find(3.0, activity_of(3.0, (1.0, 1.5)))) == near((0.6, 1.9))
+
+    @pytest.mark.parametrize("seconds", [3.0, 12.3])
+    def test_speech_heard_behind_the_end_is_none(self, seconds: float) -> None:
+        """The last window reaches past the end, into zeros that the network may hear something in."""
+        assert find(seconds, activity_of(seconds, (seconds + 0.5, seconds + 0.7))) == []
+
+    def test_region_is_out_as_soon_as_it_is_certain(self) -> None:
+        """Speech up to 8 s: the windows that start before 9 s settle the silence behind it."""
+        activity = activity_of(60.0, (5.0, 8.0))
+        finder = SpeechFinder(60 * SAMPLE_RATE)
+        assert list(finder.add(activity[:8])) == []
+        assert times(list(finder.add(activity[8:9]))) == near((4.6, 8.4))
+
+
+class TestLongSpeech:
+    def test_is_cut_where_it_is_quietest(self) -> None:
+        """Only the second half of the 30 s is looked at: the pause at 5 s would make a short window."""
+        activity = activity_of(60.0, (0.0, 5.0), (5.5, 22.0), (22.4, 60.0))
+        (_, first), *rest = times(find(60.0, activity))
+        assert 22.0 < first < 22.4
+        assert len(rest) == 2
+
+    def test_is_cut_at_a_pause_that_some_windows_hear(self) -> None:
+        """No frame is silent to all windows, but one is to most of those that still count it as speech."""
+        activity = activity_of(60.0, (0.0, 60.0))
+        for window in range(12, 16):
+            at = round(21.0 * FRAMES_A_SECOND) - first_frame(window)
+            activity[window, at : at + 18] = 0
+        (_, first), *_ = times(find(60.0, activity))
+        assert first == pytest.approx(21.15, abs=0.2)
+
+    def test_speech_without_a_pause_makes_full_windows(self) -> None:
+        regions = find(100.0, activity_of(100.0, (0.0, 100.0)))
+        assert [region.samples / SAMPLE_RATE for region in regions] == [
+            pytest.approx(29, abs=0.5),
+            pytest.approx(29, abs=0.5),
+            pytest.approx(29, abs=0.5),
+            pytest.approx(13, abs=1.5),
+        ]
+
+    def test_pieces_touch(self) -> None:
+        regions = find(100.0, activity_of(100.0, (0.0, 100.0)))
+        assert regions[0].start == 0
+        assert all(one.stop == next_one.start for one, next_one in pairwise(regions))
+        assert regions[-1].stop == 100 * SAMPLE_RATE
+
+
+def random_activity(chance: random.Random) -> tuple[float, Activity]:
+    """Conversations of pauses and turns of any length, in which the windows do not quite agree."""
+    seconds = chance.choice([chance.uniform(0.1, 12.0), chance.uniform(12.0, 200.0)])
+    speech, now = [], 0.0
+    while now < seconds:
+        start = now + chance.choice([0.0, chance.uniform(0.0, 1.5), chance.uniform(0.0, 15.0)])
+        now = start + chance.choice([chance.uniform(0.02, 3.0), chance.uniform(1.0, 80.0)])
+        speech.append((start, now))
+    activity = activity_of(seconds, *speech)
+    noise = np.random.default_rng(chance.randrange(1 << 32)).random(activity.shape)
+    return seconds, np.where(noise < chance.choice([0.0, 0.02, 0.2]), 1 - activity, activity).astype(np.uint8)
+
+
+def speech_frames(seconds: float, activity: Activity) -> NDArray[np.intp]:
+    """Frames in which at least half of the windows that cover them hear anybody."""
+    heard = np.zeros(first_frame(len(activity)) + FRAMES)
+    covered = np.zeros_like(heard)
+    for window, frames in enumerate(activity.any(axis=2)):
+        heard[first_frame(window) : first_frame(window) + FRAMES] += frames
+        covered[first_frame(window) : first_frame(window) + FRAMES] += 1
+    frames = np.flatnonzero((covered > 0) & (2 * heard >= covered))
+    return frames[frames + 1 <= seconds * FRAMES_A_SECOND]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_conversation(seed: int) -> None:
+    chance = random.Random(seed)
+    seconds, activity = random_activity(chance)
+    regions = find(seconds, activity)
+
+    assert all(0 < region.samples <= WINDOW_SAMPLES for region in regions)
+    edges = [edge for region in regions for edge in (region.start, region.stop)]
+    assert edges == sorted(edges)
+    assert all(0 <= edge <= round(seconds * SAMPLE_RATE) for edge in edges)
+
+    middles = (speech_frames(seconds, activity) + 0.5) / FRAMES_A_SECOND * SAMPLE_RATE
+    inside = [np.sum((region.start <= middles) & (middles < region.stop)) for region in regions]
+    assert sum(inside) == len(middles)
+
+    # Spans bring windows in groups; what is found must not depend on their sizes.
+    assert find(seconds, activity, [1] * len(activity)) == regions
+    groups = []
+    while sum(groups) < len(activity):
+        groups.append(min(chance.randint(1, 30), len(activity) - sum(groups)))
+    assert find(seconds, activity, groups) == regions
