@@ -2,7 +2,7 @@
 
 import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import av
@@ -17,7 +17,7 @@ SAMPLE_RATE = 16_000
 # Containers that state the length of their audio in so many samples; others estimate it.
 _EXACT_CONTAINERS = {"w64", "aiff", "flac", "mov"}
 _MISSING_SECONDS = 0.5  # shorter than declared by more than this is truncated
-_UNKNOWN_RIFF_SIZE = 0x7FFFFF00  # what writers put down who cannot know the size is at least this
+_UNKNOWN_RIFF_SIZE = 0x7FFFF000  # what writers put down who cannot know the size is at least this
 
 
 @dataclass(frozen=True)
@@ -94,16 +94,32 @@ def _decode_stream(container: av.container.InputContainer, max_seconds: float) -
 
 
 def _resampled(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[NDArray[np.int16]]:
-    resampler = AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
+    resampler, setup = _resampler(), None
     for frame in _frames(container, stream):
-        for resampled in resampler.resample(frame):
-            yield resampled.to_ndarray()[0]
-    for resampled in resampler.resample(None):
-        yield resampled.to_ndarray()[0]
+        found = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if setup not in (None, found):
+            # A stream may change its format on the way; a resampler may not.
+            yield from _samples(resampler.resample(None))
+            resampler = _resampler()
+        setup = found
+        yield from _samples(resampler.resample(frame))
+    yield from _samples(resampler.resample(None))
+
+
+def _resampler() -> AudioResampler:
+    return AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
+
+
+def _samples(frames: Iterable[av.AudioFrame]) -> Iterator[NDArray[np.int16]]:
+    return (frame.to_ndarray()[0] for frame in frames)
 
 
 def _frames(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[av.AudioFrame]:
-    """Yield decoded frames; a damaged packet is left out, as FFmpeg does."""
+    """Yield decoded frames; a damaged packet is left out, as FFmpeg does.
+
+    Raises:
+        InvalidAudio: There is no decoder for the stream.
+    """
     packets = container.demux(stream)
     while True:
         try:
@@ -111,7 +127,9 @@ def _frames(container: av.container.InputContainer, stream: av.AudioStream) -> I
             frames = packet.decode()
         except StopIteration:
             return
-        except av.error.InvalidDataError:
+        except av.error.DecoderNotFoundError as error:
+            raise InvalidAudio(f"the upload's audio stream cannot be decoded ({_reason(error)})") from None
+        except (av.error.FFmpegError, IndexError):  # the latter is PyAV's, for a stream that turns up late
             continue
         for frame in frames:
             # Timestamps of broken files run backwards, which the resampler refuses.

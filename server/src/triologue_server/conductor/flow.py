@@ -1,7 +1,7 @@
 """Doing a bounded number of things at once, in order, with nothing left running when one fails."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
@@ -10,11 +10,11 @@ Outcome = TypeVar("Outcome")
 
 async def bounded_map(
     work: Callable[[Item], Coroutine[Any, Any, Outcome]], items: AsyncIterable[Item], limit: int
-) -> AsyncIterator[Outcome]:
+) -> AsyncGenerator[Outcome, None]:
     """Yield the outcome of `work` for each item, in order, with at most `limit` of them under way.
 
     Items are taken as places become free, outcomes are yielded as soon as all before them are. When anything
-    fails, or the caller stops, what is under way is cancelled.
+    fails, or the generator is closed, what is under way is cancelled.
     """
     started: asyncio.Queue[asyncio.Task[Outcome] | None] = asyncio.Queue()
     tasks: set[asyncio.Task[Outcome]] = set()
@@ -23,6 +23,9 @@ async def bounded_map(
     def finished(task: asyncio.Task[Outcome]) -> None:
         tasks.discard(task)
         places.release()
+        # Whatever is started now would be for nothing.
+        if not task.cancelled() and task.exception():
+            starter.cancel()
 
     async def start() -> None:
         try:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from concurrent.futures import Executor
+from contextlib import aclosing
 from functools import partial
 from typing import Any, Literal, TypeVar
 
@@ -127,14 +128,17 @@ class Run:
         if self._transcribes and not by_speech:
             self._hand_on(packer.add(even_regions(len(self._recording.samples))), packer.finish(), [None])
         if self._diarizes or by_speech:
-            async for span, activity in bounded_map(
+            segmented = bounded_map(
                 self._segment, _each(spans(len(self._recording.samples))), self._limits.spans_in_flight
-            ):
-                self._activity.append(activity)
-                self._to_embed.put_nowait((span, activity))
-                if by_speech:
-                    self._hand_on(packer.add(finder.add(activity)))
-                await self._progress("segmentation", span.stop)
+            )
+            async with aclosing(segmented):
+                async for span, activity in segmented:
+                    if self._diarizes:
+                        self._activity.append(activity)
+                        self._to_embed.put_nowait((span, activity))
+                    if by_speech:
+                        self._hand_on(packer.add(finder.add(activity)))
+                    await self._progress("segmentation", span.stop)
         self._to_embed.put_nowait(None)
         if by_speech:
             self._hand_on(packer.add(finder.finish()), packer.finish(), [None])
@@ -150,11 +154,11 @@ class Run:
 
     async def _diarize(self) -> None:
         """Embed every span, then cluster the whole recording."""
-        async for span, embeddings in bounded_map(
-            self._embed, drain(self._to_embed), self._limits.spans_in_flight
-        ):
-            self._embeddings.append(embeddings)
-            await self._progress("embedding", span.stop)
+        embedded = bounded_map(self._embed, drain(self._to_embed), self._limits.spans_in_flight)
+        async with aclosing(embedded):
+            async for span, embeddings in embedded:
+                self._embeddings.append(embeddings)
+                await self._progress("embedding", span.stop)
         turns, self._warnings = await self._in_thread(
             partial(
                 speaker_turns,
@@ -173,14 +177,16 @@ class Run:
         return span, embeddings[: span.windows]
 
     async def _transcribe(self) -> None:
-        async for window, transcript in bounded_map(
+        transcribed = bounded_map(
             self._transcribe_window, drain(self._windows), self._limits.windows_in_flight
-        ):
-            segments = window.restore(transcript.segments)
-            self._segments += segments
-            for segment in segments:
-                await self._emit(SegmentEvent(segment=segment))
-            await self._progress("transcription", window.regions[-1].stop)
+        )
+        async with aclosing(transcribed):
+            async for window, transcript in transcribed:
+                segments = window.restore(transcript.segments)
+                self._segments += segments
+                for segment in segments:
+                    await self._emit(SegmentEvent(segment=segment))
+                await self._progress("transcription", window.regions[-1].stop)
 
     async def _transcribe_window(self, window: Window) -> tuple[Window, WindowTranscript]:
         """Transcribe a window in the recording's language.

@@ -4,6 +4,7 @@ Overlapping windows each say who is active; a frame counts as speech when at lea
 cover it hear anybody. Regions get room at both ends, so that no first or last sound is lost.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -39,6 +40,7 @@ class SpeechFinder:
 
     def __init__(self, num_samples: int) -> None:
         self._num_samples = num_samples
+        self._frames = math.ceil(num_samples / SAMPLE_RATE * FRAMES_A_SECOND)
         self._pad = round(_PAD_SECONDS * FRAMES_A_SECOND)
         self._longest = int(LONGEST_SECONDS * FRAMES_A_SECOND) - 2 * self._pad
         self._window = 0
@@ -69,6 +71,8 @@ class SpeechFinder:
         self._votes[1, at : at + FRAMES] += 1
 
     def _settle(self, stop: int, last: bool = False) -> Iterator[Region]:
+        # The last window reaches past the end of the recording, into what is not there.
+        stop = min(stop, self._frames)
         settled = self._votes[:, : stop - self._first]
         self._votes = self._votes[:, stop - self._first :]
         self._first = stop

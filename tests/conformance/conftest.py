@@ -1,0 +1,89 @@
+"""The real models, loaded once, and pyannote.audio's sample conversation."""
+
+import os
+import wave
+from importlib.util import find_spec
+from pathlib import Path
+
+# Idle OpenMP threads spin by default, and take the cores from the other library's.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from pyannote.audio.pipelines import SpeakerDiarization
+from pyannote.core import Annotation
+from pyannote.database.util import load_rttm
+
+from triologue_server.diarization.embedding import EmbeddingModel
+from triologue_server.diarization.pipeline import load_pipeline
+from triologue_server.diarization.segmentation import SegmentationModel
+from triologue_server.settings import Settings
+from triologue_server.store import ModelStore, resolve_diarization, resolve_whisper
+from triologue_server.transcription.whisper import WhisperCore
+
+_THREADS = 2
+
+
+@pytest.fixture(scope="session")
+def sample_folder() -> Path:
+    """Where pyannote.audio keeps its sample: 30 seconds of two people on the phone."""
+    spec = find_spec("pyannote.audio")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "sample"
+
+
+@pytest.fixture(scope="session")
+def sample(sample_folder: Path) -> NDArray[np.int16]:
+    """The sample, (samples,) at 16 kHz."""
+    with wave.open(str(sample_folder / "sample.wav")) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (16_000, 1, 2)
+        return np.frombuffer(file.readframes(file.getnframes()), np.int16)
+
+
+@pytest.fixture(scope="session")
+def reference(sample_folder: Path) -> Annotation:
+    """Who speaks when in the sample."""
+    return load_rttm(sample_folder / "sample.rttm")["sample"]
+
+
+@pytest.fixture(scope="session")
+def embedded() -> Path:
+    """The folder of the embedded diarization models."""
+    return ModelStore().require(resolve_diarization("embedded"))
+
+
+@pytest.fixture(scope="session")
+def pipeline(embedded: Path) -> SpeakerDiarization:
+    torch.set_num_threads(_THREADS)
+    return load_pipeline(embedded)
+
+
+@pytest.fixture(scope="session")
+def segmentation(pipeline: SpeakerDiarization) -> SegmentationModel:
+    return SegmentationModel(pipeline, "cpu")
+
+
+@pytest.fixture(scope="session")
+def embedding(pipeline: SpeakerDiarization) -> EmbeddingModel:
+    return EmbeddingModel(pipeline, "cpu")
+
+
+def _whisper(model: str) -> WhisperCore:
+    settings = Settings(profile="embedded").whisper
+    folder = ModelStore().require(resolve_whisper(model))
+    return WhisperCore(folder, settings.model_copy(update={"model": model, "threads": _THREADS}))
+
+
+@pytest.fixture(scope="session")
+def whisper() -> WhisperCore:
+    """Whisper base, the model of the embedded profile."""
+    return _whisper("base")
+
+
+@pytest.fixture(scope="session")
+def english_whisper() -> WhisperCore:
+    """Whisper tiny.en, which knows English only."""
+    return _whisper("tiny.en")
