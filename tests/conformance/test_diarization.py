@@ -50,14 +50,14 @@ def error_rate(turns: Turns, reference: Annotation) -> float:
 
 
 def test_the_sample(pipeline: SpeakerDiarization, heard: Heard, reference: Annotation) -> None:
-    turns, warnings = speaker_turns(pipeline, *heard, bounds())
+    turns, warnings = speaker_turns(pipeline, *heard, bounds(), 30.0)
     assert speakers(turns) == ["SPEAKER_00", "SPEAKER_01"]
     assert error_rate(turns, reference) <= 0.06
     assert warnings == []
 
 
 def test_turns_are_in_order_and_have_a_length(pipeline: SpeakerDiarization, heard: Heard) -> None:
-    turns, _ = speaker_turns(pipeline, *heard, bounds())
+    turns, _ = speaker_turns(pipeline, *heard, bounds(), 30.0)
     times = [(turn.time_interval.start, turn.time_interval.end) for turn in turns]
     assert times == sorted(times)
     assert all(start < end for start, end in times)
@@ -67,14 +67,14 @@ def test_turns_are_in_order_and_have_a_length(pipeline: SpeakerDiarization, hear
 def test_bounds_that_hold_change_nothing(
     pipeline: SpeakerDiarization, heard: Heard, options: PyannoteSpeakerDiarizationParams
 ) -> None:
-    assert speaker_turns(pipeline, *heard, options) == speaker_turns(pipeline, *heard, bounds())
+    assert speaker_turns(pipeline, *heard, options, 30.0) == speaker_turns(pipeline, *heard, bounds(), 30.0)
 
 
 @pytest.mark.parametrize("options", [bounds(num_speakers=1), bounds(max_speakers=1)])
 def test_one_speaker(
     pipeline: SpeakerDiarization, heard: Heard, options: PyannoteSpeakerDiarizationParams
 ) -> None:
-    turns, warnings = speaker_turns(pipeline, *heard, options)
+    turns, warnings = speaker_turns(pipeline, *heard, options, 30.0)
     assert speakers(turns) == ["SPEAKER_00"]
     assert warnings == []
     # One after the other: nobody speaks over himself.
@@ -86,7 +86,7 @@ def test_one_speaker(
 def test_three_speakers(
     pipeline: SpeakerDiarization, heard: Heard, options: PyannoteSpeakerDiarizationParams
 ) -> None:
-    turns, warnings = speaker_turns(pipeline, *heard, options)
+    turns, warnings = speaker_turns(pipeline, *heard, options, 30.0)
     assert speakers(turns) == ["SPEAKER_00", "SPEAKER_01", "SPEAKER_02"]
     assert warnings == []
 
@@ -102,7 +102,7 @@ def test_three_speakers(
 def test_bound_that_cannot_be_met(
     pipeline: SpeakerDiarization, heard: Heard, options: PyannoteSpeakerDiarizationParams, wanted: str
 ) -> None:
-    turns, warnings = speaker_turns(pipeline, *heard, options)
+    turns, warnings = speaker_turns(pipeline, *heard, options, 30.0)
     found = len(speakers(turns))
     assert found < 90
     assert warnings == [f"{wanted} speakers were asked for, but {found} could be told apart"]
@@ -111,7 +111,7 @@ def test_bound_that_cannot_be_met(
 def test_silence(pipeline: SpeakerDiarization) -> None:
     activity = np.zeros((3, FRAMES, SPEAKERS), np.uint8)
     embeddings = np.full((3, SPEAKERS, 192), np.nan, np.float32)
-    assert speaker_turns(pipeline, activity, embeddings, bounds()) == ([], [])
+    assert speaker_turns(pipeline, activity, embeddings, bounds(), 30.0) == ([], [])
 
 
 # pyannote takes the mean of no embeddings, and never looks at it.
@@ -121,15 +121,15 @@ def test_too_little_speech_to_tell_apart(pipeline: SpeakerDiarization) -> None:
     activity = np.zeros((1, FRAMES, SPEAKERS), np.uint8)
     activity[0, 59:62, 0] = 1
     embeddings = np.full((1, SPEAKERS, 192), np.nan, np.float32)
-    turns, _ = speaker_turns(pipeline, activity, embeddings, bounds())
+    turns, _ = speaker_turns(pipeline, activity, embeddings, bounds(), 30.0)
     assert speakers(turns) == ["SPEAKER_00"]
 
 
 def test_several_threads_at_once(pipeline: SpeakerDiarization, heard: Heard) -> None:
     options = [bounds(), bounds(num_speakers=1), bounds(num_speakers=3), bounds(max_speakers=2)] * 4
-    expected = [speaker_turns(pipeline, *heard, each) for each in options]
+    expected = [speaker_turns(pipeline, *heard, each, 30.0) for each in options]
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(lambda each: speaker_turns(pipeline, *heard, each), options)) == expected
+        assert list(pool.map(lambda each: speaker_turns(pipeline, *heard, each, 30.0), options)) == expected
 
 
 def test_the_pipeline_is_left_as_it_was(pipeline: SpeakerDiarization, heard: Heard) -> None:
@@ -137,7 +137,7 @@ def test_the_pipeline_is_left_as_it_was(pipeline: SpeakerDiarization, heard: Hea
         return {"parameters": pipeline.parameters(instantiated=True), **vars(pipeline)}
 
     before = state()
-    speaker_turns(pipeline, *heard, bounds(num_speakers=1))
+    speaker_turns(pipeline, *heard, bounds(num_speakers=1), 30.0)
     assert state() == before
 
 
@@ -145,4 +145,4 @@ def test_works_without_the_weights(pipeline: SpeakerDiarization, embedded: Path,
     empty = without_weights(load_pipeline(embedded))
     for network in (empty._segmentation.model, empty._embedding.model_):
         assert {parameter.device.type for parameter in network.parameters()} == {"meta"}
-    assert speaker_turns(empty, *heard, bounds()) == speaker_turns(pipeline, *heard, bounds())
+    assert speaker_turns(empty, *heard, bounds(), 30.0) == speaker_turns(pipeline, *heard, bounds(), 30.0)

@@ -34,7 +34,6 @@ def activity(segmentation: SegmentationModel, samples: Samples) -> NDArray[np.ui
 
 
 RECORDINGS: dict[str, Callable[[Samples], Samples]] = {
-    "30 s": lambda sample: sample,
     "31.5 s: two spans, the last window incomplete": lambda sample: np.tile(sample, 2)[: int(31.5 * 16_000)],
     "7 s: one incomplete window": lambda sample: sample[7 * 16_000 : 14 * 16_000],
     "10 s: one complete window": lambda sample: sample[10 * 16_000 : 20 * 16_000],

@@ -227,8 +227,12 @@ class TestRefused:
             decode_audio(plain_wav(tone(16_000), 16_000)[:44], 60.0)
 
     def test_truncated_wav(self) -> None:
-        with pytest.raises(InvalidAudio, match=r"declares 64000 bytes of samples, and 1000 are missing"):
-            decode_audio(plain_wav(tone(16_000), 16_000)[:-1000], 60.0)
+        with pytest.raises(InvalidAudio, match=r"declares 64000 bytes of samples, and 17000 are missing"):
+            decode_audio(plain_wav(tone(16_000), 16_000)[:-17_000], 60.0)
+
+    def test_a_moment_may_be_missing(self) -> None:
+        """Up to half a second, which recorders that are switched off leave unwritten."""
+        assert decode_audio(plain_wav(tone(16_000), 16_000)[:-16_000], 60.0).seconds == 1.5
 
     @pytest.mark.parametrize(("container", "codec"), [("flac", "flac"), ("aiff", "pcm_s16be")])
     def test_truncated(self, container: str, codec: str) -> None:
@@ -262,6 +266,19 @@ class TestRefused:
     )
     def test_unknown_codec(self, damage: Callable[[], bytes]) -> None:
         assert decode_apart(damage()).startswith("INVALID_AUDIO: ")
+
+    @pytest.mark.parametrize(
+        ("at", "value"),
+        [
+            pytest.param(24, struct.pack("<I", 2**31 - 1), id="2 GHz"),
+            pytest.param(22, struct.pack("<H", 64), id="64 channels"),
+            pytest.param(22, struct.pack("<H", 1_000), id="1,000 channels"),
+        ],
+    )
+    def test_format_nothing_is_recorded_in(self, at: int, value: bytes) -> None:
+        wav = plain_wav(tone(16_000), 16_000)
+        with pytest.raises(InvalidAudio):
+            decode_audio(wav[:at] + value + wav[at + len(value) :], 60.0)
 
     def test_damaged_files_are_decoded_or_refused(self) -> None:
         """Whatever the damage, no other error comes out."""
@@ -298,7 +315,7 @@ class TestTooLong:
 
 
 class TestNothingElseIsOpened:
-    """FFmpeg follows what playlists and session descriptions name; an upload must not make it."""
+    """FFmpeg follows what playlists and SDP files name; an upload must not make it."""
 
     @pytest.fixture
     def recording(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -342,7 +359,7 @@ class TestNothingElseIsOpened:
             with pytest.raises(BlockingIOError):
                 listener.accept()
 
-    def test_session_description(self) -> None:
+    def test_sdp(self) -> None:
         """SDP has FFmpeg listen for audio on a port of the server."""
         description = (
             "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=-\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 45678 RTP/AVP 0\n"

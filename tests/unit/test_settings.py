@@ -69,7 +69,7 @@ def test_processes_of_the_models_read_the_same_settings(
 
 
 def test_no_threads_means_one_for_every_core(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 12)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(12)))
     monkeypatch.setenv("TRIOLOGUE_DIARIZATION__THREADS", "0")
     assert Settings(profile="embedded").whisper.threads == 12
     assert Settings().diarization.threads == 12

@@ -15,8 +15,9 @@ from triologue.schema import AudioInfo, InvalidAudio, PayloadTooLarge
 SAMPLE_RATE = 16_000
 
 # Containers that state the length of their audio in so many samples; others estimate it.
-_EXACT_CONTAINERS = {"w64", "aiff", "flac", "mov"}
+_EXACT_CONTAINERS = {"aiff", "au", "flac", "mov", "wav", "wv"}
 _MISSING_SECONDS = 0.5  # shorter than declared by more than this is truncated
+_MIN_RATE, _MAX_RATE = 1_000, 768_000  # Hz; a header that states more costs memory and holds no recording
 _UNKNOWN_RIFF_SIZE = 0x7FFFF000  # what writers put down who cannot know the size is at least this
 
 
@@ -65,13 +66,17 @@ def decode_audio(upload: bytes, max_seconds: float) -> Recording:
     _refuse_truncated_riff(upload)
     with container:
         if not container.streams.audio:
-            kinds = sorted({stream.type for stream in container.streams})
-            raise InvalidAudio(f"the upload has no audio stream, only {', '.join(kinds) or 'nothing'}")
-        return _decode_stream(container, max_seconds)
+            kinds = ", ".join(sorted({stream.type for stream in container.streams}))
+            raise InvalidAudio(f"the upload has no audio stream, only {kinds or 'a header'}")
+        try:
+            return _decode_stream(container, max_seconds)
+        except (av.error.FFmpegError, ValueError) as error:
+            raise InvalidAudio(f"the upload's audio cannot be decoded ({_reason(error)})") from None
 
 
 def _decode_stream(container: av.container.InputContainer, max_seconds: float) -> Recording:
     stream = container.streams.audio[0]
+    _check_stream(stream)
     pieces: list[NDArray[np.int16]] = []
     length = 0
     for piece in _resampled(container, stream):
@@ -91,6 +96,15 @@ def _decode_stream(container: av.container.InputContainer, max_seconds: float) -
         duration=round(seconds, 3), sample_rate=stream.codec_context.sample_rate, channels=stream.channels
     )
     return Recording(np.concatenate(pieces), info)
+
+
+def _check_stream(stream: av.AudioStream) -> None:
+    # Without a decoder, some versions of PyAV crash the process when they are asked to decode.
+    if stream.codec_context is None:
+        raise InvalidAudio("the upload's audio is of a codec that FFmpeg cannot decode here")
+    rate = stream.codec_context.sample_rate
+    if rate and not _MIN_RATE <= rate <= _MAX_RATE:
+        raise InvalidAudio(f"the upload's sample rate of {rate} Hz is not from {_MIN_RATE} to {_MAX_RATE}")
 
 
 def _resampled(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[NDArray[np.int16]]:
@@ -115,11 +129,7 @@ def _samples(frames: Iterable[av.AudioFrame]) -> Iterator[NDArray[np.int16]]:
 
 
 def _frames(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[av.AudioFrame]:
-    """Yield decoded frames; a damaged packet is left out, as FFmpeg does.
-
-    Raises:
-        InvalidAudio: There is no decoder for the stream.
-    """
+    """Yield decoded frames; a damaged packet is left out, as FFmpeg does."""
     packets = container.demux(stream)
     while True:
         try:
@@ -127,8 +137,8 @@ def _frames(container: av.container.InputContainer, stream: av.AudioStream) -> I
             frames = packet.decode()
         except StopIteration:
             return
-        except av.error.DecoderNotFoundError as error:
-            raise InvalidAudio(f"the upload's audio stream cannot be decoded ({_reason(error)})") from None
+        except av.error.DecoderNotFoundError:
+            raise
         except (av.error.FFmpegError, IndexError):  # the latter is PyAV's, for a stream that turns up late
             continue
         for frame in frames:
@@ -148,13 +158,15 @@ def _refuse_truncated_riff(upload: bytes) -> None:
     """Refuse a WAV file that ends before its samples do; FFmpeg takes the end of the file for theirs."""
     if upload[:4] != b"RIFF" or upload[8:12] != b"WAVE":
         return
-    at = 12
+    at, bytes_a_second = 12, 0
     while at + 8 <= len(upload):
         name, (size,) = upload[at : at + 4], struct.unpack_from("<I", upload, at + 4)
         at += 8
+        if name == b"fmt " and at + 12 <= len(upload):
+            (bytes_a_second,) = struct.unpack_from("<I", upload, at + 8)
         if name == b"data":
             missing = at + size - len(upload)
-            if size < _UNKNOWN_RIFF_SIZE and missing > 0:
+            if size < _UNKNOWN_RIFF_SIZE and missing > bytes_a_second * _MISSING_SECONDS:
                 raise InvalidAudio(
                     f"the upload is truncated: it declares {size} bytes of samples, and {missing} are missing"
                 )

@@ -29,7 +29,7 @@ PROFILES = Path(__file__).parent / "profiles"
 
 
 def _all_cores(threads: int) -> int:
-    return threads or os.cpu_count() or 1
+    return threads or len(os.sched_getaffinity(0))
 
 
 Threads = Annotated[int, Field(ge=0, le=1024), AfterValidator(_all_cores)]
@@ -95,11 +95,6 @@ class Limits(_Section):
     """Recordings worked on at once; further ones are refused."""
     core_queue: int = Field(ge=1)
     """Requests that may wait for a core."""
-
-    @property
-    def bls_calls(self) -> int:
-        """Calls of the cores that all recordings together wait for at once; further ones queue."""
-        return 4 * self.windows_in_flight
 
     @property
     def upload_bytes(self) -> int:

@@ -61,7 +61,8 @@ class Run:
         cores: Where the computing is done.
         diarizer: pyannote's pipeline, for all but its networks.
         limits: How much may be under way at once.
-        pool: Threads for decoding, clustering and merging.
+        pool: Threads for decoding and merging.
+        clustering: Threads for clustering, which takes the memory of the whole recording's voices.
         emit: Told about every event but the result.
     """
 
@@ -73,6 +74,7 @@ class Run:
         diarizer: SpeakerDiarization,
         limits: Limits,
         pool: Executor,
+        clustering: Executor,
         emit: Emit,
     ) -> None:
         self._transcribes = pipeline != "diarization"
@@ -84,6 +86,7 @@ class Run:
         self._diarizer = diarizer
         self._limits = limits
         self._pool = pool
+        self._clustering = clustering
         self._emit = emit
         self._activity: list[NDArray[np.uint8]] = []
         self._embeddings: list[NDArray[np.float32]] = []
@@ -159,16 +162,17 @@ class Run:
             async for span, embeddings in embedded:
                 self._embeddings.append(embeddings)
                 await self._progress("embedding", span.stop)
-        turns, self._warnings = await self._in_thread(
+        self._turns, self._warnings = await self._in_thread(
             partial(
                 speaker_turns,
                 self._diarizer,
                 np.concatenate(self._activity),
                 np.concatenate(self._embeddings),
                 self._options,
-            )
+                self._recording.info.duration,
+            ),
+            self._clustering,
         )
-        self._turns = turns
 
     async def _embed(self, work: tuple[Span, NDArray[np.uint8]]) -> tuple[Span, NDArray[np.float32]]:
         span, activity = work
@@ -214,8 +218,8 @@ class Run:
     def _samples(self, span: Span) -> NDArray[np.int16]:
         return self._recording.samples[span.start : span.stop]
 
-    async def _in_thread(self, work: Callable[[], Outcome]) -> Outcome:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+    async def _in_thread(self, work: Callable[[], Outcome], pool: Executor | None = None) -> Outcome:
+        return await asyncio.get_running_loop().run_in_executor(pool or self._pool, work)
 
     async def _progress(
         self, stage: Literal["segmentation", "transcription", "embedding"], samples: int

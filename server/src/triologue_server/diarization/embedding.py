@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from pyannote.audio.pipelines import SpeakerDiarization
 
@@ -68,14 +69,16 @@ class EmbeddingModel:
         if len(active) == 0 or len(span) < self._min_samples:
             return embeddings
         masks = self._masks(activity[active])
+        for mask, window in zip(masks, active, strict=True):
+            # The last window reaches past the end of the audio: there is no voice to hear there.
+            mask[:, max(0, int((len(span) - window * HOP_SAMPLES) / WINDOW_SAMPLES * FRAMES)) :] = 0.0
         with torch.inference_mode():
             waveform = torch.from_numpy(to_float(span)).to(self._device)
             frames = self._model.forward_frames(waveform[None, None])[0]  # (..., span frames)
             per_sample = frames.shape[-1] / len(span)
-            length = min(frames.shape[-1], round(WINDOW_SAMPLES * per_sample))
-            starts = [
-                min(round(window * HOP_SAMPLES * per_sample), frames.shape[-1] - length) for window in active
-            ]
+            length = round(WINDOW_SAMPLES * per_sample)
+            starts = [round(window * HOP_SAMPLES * per_sample) for window in active]
+            frames = F.pad(frames, (0, max(0, starts[-1] + length - frames.shape[-1])))
             pooled = self._model.forward_embedding(
                 torch.stack([frames[..., start : start + length] for start in starts]),
                 weights=torch.from_numpy(masks).to(self._device),

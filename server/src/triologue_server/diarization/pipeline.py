@@ -1,7 +1,6 @@
 """pyannote's speaker diarization pipeline: loading it, and running all of it but the two networks."""
 
 import copy
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,13 +8,10 @@ from typing import Any
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-
-# pyannote.audio reports usage to its makers unless told otherwise, and reads this when it is imported.
-os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
-
 from pyannote.audio import Model, Pipeline
 from pyannote.audio.core.plda import PLDA
 from pyannote.audio.pipelines import SpeakerDiarization
+from pyannote.audio.pipelines.clustering import BaseClustering
 from pyannote.core import Annotation, SlidingWindow, SlidingWindowFeature
 
 from triologue.schema import PyannoteSpeakerDiarizationParams, SpeakerDiarizationSegment, TimeInterval
@@ -118,6 +114,7 @@ def speaker_turns(
     activity: NDArray[np.uint8],
     embeddings: NDArray[np.float32],
     options: PyannoteSpeakerDiarizationParams,
+    duration: float,
 ) -> tuple[list[SpeakerDiarizationSegment], list[str]]:
     """Cluster and reconstruct, by pyannote's own code, from what the two networks said.
 
@@ -126,6 +123,7 @@ def speaker_turns(
         activity: (windows, frames, speakers), 0 or 1.
         embeddings: (windows, speakers, dimension); not a number where a speaker is not active.
         options: Bounds on the number of speakers.
+        duration: Length of the recording in seconds; turns end there.
 
     Returns:
         The turns in order of time, labelled by order of first appearance; and warnings for the caller.
@@ -134,32 +132,62 @@ def speaker_turns(
         return [], []
     window = SlidingWindow(duration=WINDOW_SECONDS, step=HOP_SECONDS, start=0.0)
     request = copy.copy(pipeline)
+    request.clustering = _bounded(pipeline.clustering)
     request.get_segmentations = lambda file, hook=None: SlidingWindowFeature(
         activity.astype(np.float32), window
     )
     request.get_embeddings = lambda file, binary, exclude_overlap=False, hook=None: embeddings
     output = request.apply({"uri": None}, **options.model_dump(include=_BOUNDS))
-    turns = _by_first_appearance(output.speaker_diarization)
+    turns = _by_first_appearance(output.speaker_diarization, duration)
     return turns, _unmet_bounds(len({turn.speaker for turn in turns}), options)
 
 
 _BOUNDS = set(PyannoteSpeakerDiarizationParams.model_fields)
 
+# Clustering compares each embedding with each other: these take a quarter of a gigabyte. An hour of talk
+# between two has fewer.
+_MAX_CLUSTERED = 8_000
 
-def _by_first_appearance(annotation: Annotation) -> list[SpeakerDiarizationSegment]:
+
+def _bounded(clustering: BaseClustering) -> BaseClustering:
+    """Let a clustering form its clusters from an even choice of embeddings when there are very many.
+
+    The others are assigned to the nearest cluster, as pyannote does with those it leaves out itself.
+    """
+    bounded = copy.copy(clustering)
+
+    def filter_embeddings(*arguments: Any, **options: Any) -> tuple[NDArray[Any], ...]:
+        found = clustering.filter_embeddings(*arguments, **options)  # embeddings, windows, speakers
+        if len(found[0]) <= _MAX_CLUSTERED:
+            return found
+        chosen = np.linspace(0, len(found[0]) - 1, _MAX_CLUSTERED).round().astype(int)
+        return tuple(part[chosen] for part in found)
+
+    bounded.filter_embeddings = filter_embeddings
+    return bounded
+
+
+def _by_first_appearance(annotation: Annotation, duration: float) -> list[SpeakerDiarizationSegment]:
     labels: dict[str, str] = {}
     turns = []
     for turn, _, label in annotation.itertracks(yield_label=True):
-        speaker = labels.setdefault(label, f"SPEAKER_{len(labels):02d}")
-        interval = TimeInterval(start=max(0.0, round(turn.start, 3)), end=max(0.0, round(turn.end, 3)))
-        turns.append(SpeakerDiarizationSegment(time_interval=interval, speaker=speaker))
+        start, end = max(0.0, round(turn.start, 3)), min(round(turn.end, 3), duration)
+        if start < end:
+            speaker = labels.setdefault(label, f"SPEAKER_{len(labels):02d}")
+            interval = TimeInterval(start=start, end=end)
+            turns.append(SpeakerDiarizationSegment(time_interval=interval, speaker=speaker))
     return turns
 
 
 def _unmet_bounds(found: int, options: PyannoteSpeakerDiarizationParams) -> list[str]:
-    low = options.num_speakers or options.min_speakers or 0
-    high = options.num_speakers or options.max_speakers or found
-    if low <= found <= high:
+    low = options.num_speakers or options.min_speakers
+    high = options.num_speakers or options.max_speakers
+    if (low or 0) <= found <= (high or found):
         return []
-    wanted = f"exactly {low}" if low == high else f"from {low} to {high}"
+    if low == high:
+        wanted = f"exactly {low}"
+    elif low and high:
+        wanted = f"from {low} to {high}"
+    else:
+        wanted = f"at least {low}" if low else f"at most {high}"
     return [f"{wanted} speakers were asked for, but {found} could be told apart"]

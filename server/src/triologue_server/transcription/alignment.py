@@ -20,6 +20,9 @@ _APPEND_PUNCTUATION = "\"'.。,，!！?？:：”)]}、"
 RawSegment = dict[str, Any]
 """A segment as faster-whisper's functions hand it around: `start`, `end`, `tokens`, later `words`."""
 
+RawWord = dict[str, Any]
+"""A word as they do: `word`, `start`, `end`, `probability`."""
+
 
 def cut_segments(
     model: WhisperModel, tokenizer: Tokenizer, tokens: list[int], duration: float

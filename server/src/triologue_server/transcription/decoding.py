@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from triologue.schema import InvalidOption, WhisperParams
 
+_ROOM_TOKENS = 200  # as many as fast speech fills a window with
+
 
 @dataclass(frozen=True)
 class Decoded:
@@ -77,9 +79,9 @@ def _prompt(model: WhisperModel, tokenizer: Tokenizer, options: WhisperParams) -
         without_timestamps=options.without_timestamps is not False,
         hotwords=options.hotwords,
     )
-    if len(prompt) >= model.max_length:
+    if model.max_length - len(prompt) < _ROOM_TOKENS:
         raise InvalidOption(
-            f"initial_prompt, hotwords: their {len(prompt)} tokens do not fit {model.max_length}"
+            f"initial_prompt, hotwords: {len(prompt)} of {model.max_length} tokens leave too few for text"
         )
     return prompt
 

@@ -1,13 +1,13 @@
 """From what faster-whisper's functions hand around to the schema's segments and words."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from faster_whisper.tokenizer import Tokenizer
 
 from triologue.schema import AsrSegment, AsrWord, TimeInterval, WhisperParams
 from triologue.sentences import split_sentences
-from triologue_server.transcription.alignment import RawSegment
+from triologue_server.transcription.alignment import RawSegment, RawWord
 from triologue_server.transcription.decoding import Decoded
 
 
@@ -17,7 +17,7 @@ def aligns_words(options: WhisperParams) -> bool:
 
 
 def to_schema(
-    segments: Iterable[RawSegment],
+    segments: Sequence[RawSegment],
     decoded: Decoded,
     tokenizer: Tokenizer,
     duration: float,
@@ -25,6 +25,7 @@ def to_schema(
 ) -> Iterable[AsrSegment]:
     """Turn raw segments into the schema's, with times that rise and stay inside the window."""
     clock = _Clock(duration)
+    aligned = any(segment.get("words") for segment in segments)
     for segment in segments:
         text = tokenizer.decode([token for token in segment["tokens"] if token < tokenizer.eot])
         if not text.strip():
@@ -32,7 +33,11 @@ def to_schema(
         if not aligns_words(options):
             yield _segment(text, [], clock.interval(segment["start"], segment["end"]), decoded)
             continue
-        words = _words(segment, text, decoded, clock)
+        # Where nothing could be aligned, a text is one word as long as its segment: nothing said is lost. A
+        # segment without words among others with them was heard out in the word that crosses its border.
+        words = _words(segment.get("words", []) if aligned else [_as_word(segment, text, decoded)], clock)
+        if not words:
+            continue
         # Without timestamps of Whisper's own, sentences are the only segments there are.
         for part in [words] if options.without_timestamps is False else split_sentences(words):
             interval = TimeInterval(start=part[0].time_interval.start, end=part[-1].time_interval.end)
@@ -50,23 +55,21 @@ def _segment(text: str, words: list[AsrWord], interval: TimeInterval, decoded: D
     )
 
 
-def _words(segment: RawSegment, text: str, decoded: Decoded, clock: "_Clock") -> list[AsrWord]:
-    raw = segment.get("words") or [
-        # Text that could not be aligned is one word as long as its segment: nothing said is lost.
-        {
-            "word": text,
-            "start": segment["start"],
-            "end": segment["end"],
-            "probability": math.exp(decoded.avg_logprob),
-        }
-    ]
+def _as_word(segment: RawSegment, text: str, decoded: Decoded) -> RawWord:
+    probability = math.exp(decoded.avg_logprob)
+    return {"word": text, "start": segment["start"], "end": segment["end"], "probability": probability}
+
+
+def _words(raw: Sequence[RawWord], clock: "_Clock") -> list[AsrWord]:
+    # An end may overshoot: moved to the recording's time, it must not fall behind the next word.
+    next_starts = [*(word["start"] for word in raw[1:]), math.inf][: len(raw)]
     return [
         AsrWord(
             word=word["word"],
-            time_interval=clock.interval(word["start"], word["end"]),
+            time_interval=clock.interval(word["start"], min(word["end"], next_start)),
             alignment_confidence=min(1.0, max(0.0, float(word["probability"]))),
         )
-        for word in raw
+        for word, next_start in zip(raw, next_starts, strict=True)
     ]
 
 

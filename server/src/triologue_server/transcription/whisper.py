@@ -4,6 +4,7 @@ Each window goes through the encoder once; language detection, decoding, retries
 on that output. Windows are decoded together when their options and language are the same.
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -11,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ctranslate2 import DataType
 from faster_whisper import WhisperModel
 from faster_whisper.audio import pad_or_trim
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_ctranslate2_storage
 from numpy.typing import NDArray
 
-from triologue.schema import AsrSegment, InvalidOption, WhisperParams
+from triologue.schema import AsrSegment, InternalError, InvalidOption, TriologueError, WhisperParams
 from triologue_server.audio import to_float
 from triologue_server.settings import WhisperSettings
 from triologue_server.transcription.alignment import RawSegment, align_words, cut_segments
@@ -25,6 +27,8 @@ from triologue_server.transcription.cuda import preload_cublas
 from triologue_server.transcription.decoding import decode
 from triologue_server.transcription.segments import aligns_words, to_schema
 from triologue_server.transcription.window import WindowTranscript
+
+_log = logging.getLogger(__name__)
 
 Encoded = NDArray[np.floating[Any]]
 """(windows, frames, features): output of the encoder."""
@@ -66,34 +70,39 @@ class WhisperCore:
             cpu_threads=settings.threads,
         )
 
-    def transcribe(self, windows: Sequence[WindowRequest]) -> list[WindowTranscript | InvalidOption]:
+    def transcribe(self, windows: Sequence[WindowRequest]) -> list[WindowTranscript | TriologueError]:
         """Transcribe windows; the answer for each does not depend on the others.
 
         A window whose options this model cannot honour is answered with the error.
         """
-        answers: list[WindowTranscript | InvalidOption | None] = [None] * len(windows)
+        answers: dict[int, WindowTranscript | TriologueError] = {}
         for options, at in _grouped(windows):
-            try:
-                self._check(options)
-                group = self._transcribe_group([windows[window].samples for window in at], options)
-                answers_of_group: Sequence[WindowTranscript | InvalidOption] = group
-            except InvalidOption as error:
-                answers_of_group = [error] * len(at)
-            for window, answer in zip(at, answers_of_group, strict=True):
-                answers[window] = answer
-        return [answer for answer in answers if answer is not None]
+            answers |= zip(at, self._answer_group([windows[n].samples for n in at], options), strict=True)
+        return [answers[window] for window in range(len(windows))]
+
+    def _answer_group(
+        self, samples: Sequence[NDArray[np.int16]], options: WhisperParams
+    ) -> Sequence[WindowTranscript | TriologueError]:
+        try:
+            self._check(options)
+            return self._transcribe_group(samples, options)
+        except TriologueError as error:
+            return [error] * len(samples)
+        except Exception as error:  # what one caller's options do to the model must not reach the others
+            _log.exception("windows could not be transcribed with %r", options)
+            return [InternalError(f"{type(error).__name__}: {error}")] * len(samples)
 
     def _check(self, options: WhisperParams) -> None:
-        if self._model.model.is_multilingual:
-            if options.language is not None and options.language not in self._model.supported_languages:
-                raise InvalidOption(f"language: this server's model does not know {options.language!r}")
-            return
-        if options.language not in (None, "en"):
-            raise InvalidOption(
-                f"language: this server's model knows English only (got {options.language!r})"
-            )
-        if options.task == "translate":
-            raise InvalidOption("task: this server's model knows English only and cannot translate")
+        language = options.language
+        if not self._model.model.is_multilingual:
+            if language not in (None, "en"):
+                raise InvalidOption(f"language: this server's model knows English only (got {language!r})")
+            if options.task == "translate":
+                raise InvalidOption("task: this server's model knows English only and cannot translate")
+        elif language is not None and self._model.hf_tokenizer.token_to_id(f"<|{language}|>") is None:
+            raise InvalidOption(f"language: this server's model does not know {language!r}")
+        if options.beam_size * options.patience < 0.5:
+            raise InvalidOption(f"patience: {options.patience} leaves none of {options.beam_size} beams")
 
     def _transcribe_group(
         self, samples: Sequence[NDArray[np.int16]], options: WhisperParams
@@ -121,6 +130,8 @@ class WhisperCore:
         features = np.stack([pad_or_trim(extract(to_float(window))[..., :-1]) for window in samples])
         # On the CPU the output can be picked apart for retries; CTranslate2 moves it back by itself.
         storage = self._model.model.encode(get_ctranslate2_storage(features), to_cpu=True)
+        if storage.dtype == DataType.bfloat16:  # NumPy has no such type
+            storage = storage.to(DataType.float32)
         return np.asarray(storage)
 
     def _languages(self, encoded: Encoded, options: WhisperParams) -> list[tuple[str, float]]:

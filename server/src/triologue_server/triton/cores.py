@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,20 +12,36 @@ from numpy.typing import NDArray
 
 from triologue.schema import Cancelled, InternalError, WhisperParams, server_error
 from triologue_server.diarization.spans import SPAN_SAMPLES
+from triologue_server.settings import Settings
 from triologue_server.transcription.window import WINDOW_SAMPLES, WindowTranscript
 
 # What the core can act on; windows that differ in the rest may share a batch.
 _WINDOW_OPTIONS = set(WhisperParams.model_fields) - {"vad_filter"}
 
 
+def places(settings: Settings) -> dict[str, int]:
+    """Return how many calls of each core may be under way at once: a batch in work, and the next one waiting.
+
+    What does not fit waits for its turn here, first come, first served, whichever recording it is of.
+    """
+    cores = {
+        "whisper": settings.whisper,
+        "pyannote_segmentation": settings.diarization.segmentation,
+        "speaker_embedding": settings.diarization.embedding,
+    }
+    return {name: 2 * core.instances * core.max_batch_size for name, core in cores.items()}
+
+
 class TritonCores:
     """The core models of this Triton server; what `conductor.cores.Cores` asks for.
 
     Args:
+        places: How many calls of each core may be under way, of all recordings together; from `places`.
         is_cancelled: Says whether the caller has gone away; then nothing more is sent to the cores.
     """
 
-    def __init__(self, is_cancelled: Callable[[], bool]) -> None:
+    def __init__(self, places: Mapping[str, asyncio.Semaphore], is_cancelled: Callable[[], bool]) -> None:
+        self._places = places
         self._is_cancelled = is_cancelled
 
     async def activity(self, span: NDArray[np.int16]) -> NDArray[np.uint8]:
@@ -51,7 +68,8 @@ class TritonCores:
             requested_output_names=[output],
             inputs=[pb_utils.Tensor(name, array[None]) for name, array in inputs.items()],
         )
-        response = await request.async_exec()
+        async with self._places[model]:
+            response = await request.async_exec()
         if response.has_error():
             text = response.error().message()
             raise server_error(text) or InternalError(f"{model}: {text}")

@@ -14,7 +14,14 @@ from typing import Any, ClassVar
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
-from triologue.schema import Cancelled, InternalError, TriologueError, server_error
+from triologue.schema import (
+    Cancelled,
+    InternalError,
+    InvalidOption,
+    StreamParams,
+    TriologueError,
+    server_error,
+)
 from triologue_server.triton.errors import error_response
 
 CONDUCTOR = "diarized_asr_stream"
@@ -71,6 +78,13 @@ class UnaryProxy:
 
 
 def _parameters(request: pb_utils.InferenceRequest) -> dict[str, bool | int | str]:
-    """Return a request's parameters, numbers with a fraction as text: BLS passes on none of those."""
+    """Return a request's parameters, numbers with a fraction as text: BLS passes on none of those.
+
+    Raises:
+        InvalidOption: One of them is of the stream model alone.
+    """
     given = json.loads(request.parameters() or "{}")
+    for name in StreamParams.model_fields:
+        if name in given:
+            raise InvalidOption(f"{name}: no such option; only {CONDUCTOR} takes it")
     return {name: json.dumps(value) if isinstance(value, float) else value for name, value in given.items()}

@@ -40,9 +40,7 @@ def execute_rows(
         return [error_response(some if isinstance(some, Exception) else computed) for some in rows_of]
     answers = iter(computed)
     return [
-        error_response(some)
-        if isinstance(some, Exception)
-        else _response([next(answers) for _ in some], write)
+        _response(some if isinstance(some, Exception) else [next(answers) for _ in some], write)
         for some in rows_of
     ]
 
@@ -55,11 +53,18 @@ def _attempt(work: Callable[[Row], Answer], argument: Row) -> Answer | Exception
 
 
 def _response(
-    answers: Sequence[Answer | TriologueError], write: Callable[[list[Answer]], pb_utils.Tensor]
+    answered: Sequence[Answer | TriologueError] | Exception,
+    write: Callable[[list[Answer]], pb_utils.Tensor],
 ) -> pb_utils.InferenceResponse:
-    good = [answer for answer in answers if not isinstance(answer, TriologueError)]
-    bad = [answer for answer in answers if isinstance(answer, TriologueError)]
-    return error_response(bad[0]) if bad else pb_utils.InferenceResponse([write(good)])
+    if isinstance(answered, Exception):
+        return error_response(answered)
+    good: list[Answer] = []
+    for answer in answered:
+        if isinstance(answer, TriologueError):
+            return error_response(answer)
+        good.append(answer)
+    tensor = _attempt(write, good)
+    return error_response(tensor) if isinstance(tensor, Exception) else pb_utils.InferenceResponse([tensor])
 
 
 def array_of(request: pb_utils.InferenceRequest, name: str) -> NDArray[np.generic]:

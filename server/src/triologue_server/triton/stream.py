@@ -16,7 +16,7 @@ from triologue_server.conductor.run import Run
 from triologue_server.diarization.pipeline import load_pipeline, without_weights
 from triologue_server.settings import Settings
 from triologue_server.store import ModelStore, resolve_diarization
-from triologue_server.triton.cores import TritonCores
+from triologue_server.triton.cores import TritonCores, places
 from triologue_server.triton.errors import error_response
 from triologue_server.triton.metrics import IN_FLIGHT
 
@@ -35,10 +35,13 @@ class StreamServer:
             name=IN_FLIGHT, description="Recordings being worked on", kind=pb_utils.MetricFamily.GAUGE
         )
         self._in_flight = self._metrics.Metric(labels={})
-        # Decoding and clustering must not take the threads that wait for the cores: BLS waits on the event
-        # loop's default executor, and a handful of recordings would wait for each other for ever.
+        calls = places(settings)
+        self._places = {core: asyncio.Semaphore(count) for core, count in calls.items()}
+        # Decoding must not take the threads that wait for the cores: BLS waits on the event loop's default
+        # executor, and a handful of recordings would wait for each other for ever.
+        self._bls_pool = ThreadPoolExecutor(sum(calls.values()), "bls")
         self._pool = ThreadPoolExecutor(limits.recordings_in_flight, "recording")
-        self._bls_pool = ThreadPoolExecutor(limits.bls_calls, "bls")
+        self._clustering = ThreadPoolExecutor(1, "clustering")
 
     async def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> None:
         """Serve requests; returns when all of them have ended."""
@@ -51,7 +54,10 @@ class StreamServer:
         try:
             await self._answer(request, sender)
         except BaseException as error:
-            sender.send(error_response(error), flags=final)
+            try:
+                sender.send(error_response(error), flags=final)
+            except Exception:
+                sender.send(flags=final)
         else:
             sender.send(flags=final)
 
@@ -75,10 +81,11 @@ class StreamServer:
             run = Run(
                 stream.pipeline,
                 options,
-                TritonCores(sender.is_cancelled),
+                TritonCores(self._places, sender.is_cancelled),
                 self._diarizer,
                 self._limits,
                 self._pool,
+                self._clustering,
                 emit,
             )
             await emit(ResultEvent(result=await run.answer(upload)))
@@ -91,8 +98,8 @@ class StreamServer:
 
     def close(self) -> None:
         """Let the threads go."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        self._bls_pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._pool, self._clustering, self._bls_pool):
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _response(event: Event) -> pb_utils.InferenceResponse:
