@@ -190,8 +190,8 @@ class TestWords:
             for at, part in enumerate(texts)
         ]
         encoded = whisper._encode([sample])
-        align_words(whisper._model, tokenizer, encoded, [raw], [30.0])
         options = WhisperParams(word_timestamps=True, without_timestamps=False)
+        align_words(whisper._model, tokenizer, encoded, [raw], [30.0], options)
         decoded = Decoded(tokens=[], avg_logprob=-0.2, no_speech_prob=0.1, compression_ratio=1.0)
         segments = list(to_schema(raw, decoded, tokenizer, 30.0, options))
         assert text(segments) == "".join(texts).strip()
@@ -308,7 +308,7 @@ class TestRefusedOptions:
         message = self.refused(
             english_whisper, good, language="en", initial_prompt="Diane. " * 300, hotwords="Yankee " * 300
         )
-        assert message.startswith("initial_prompt, hotwords: ")
+        assert message.startswith("initial_prompt, prefix, hotwords: ")
 
     def test_patience_that_leaves_no_beam(self, english_whisper: WhisperCore, good: WindowRequest) -> None:
         message = self.refused(english_whisper, good, language="en", patience=0.01)
@@ -366,3 +366,45 @@ class TestTemperatureLadder:
         (transcript,) = transcribe(english_whisper, (SILENCE, options))
         assert counting.generated == [1]
         assert transcript.segments == []
+
+
+class TestDecodingOptions:
+    """Each option changes what faster-whisper says it changes."""
+
+    def heard(self, whisper: WhisperCore, sample: Samples, **options: Any) -> WindowTranscript:
+        (answer,) = whisper.transcribe([WindowRequest(sample, WhisperParams(language="en", **options))])
+        assert isinstance(answer, WindowTranscript)
+        return answer
+
+    def test_prefix_begins_the_transcript(self, whisper: WhisperCore, sample: Samples) -> None:
+        assert text(self.heard(whisper, sample).segments).startswith("Hello.")
+        prefixed = self.heard(whisper, sample, prefix="Good evening.")
+        assert text(prefixed.segments).startswith("Good evening. Hello.")
+
+    def test_most_tokens(self, whisper: WhisperCore, sample: Samples) -> None:
+        assert len(text(self.heard(whisper, sample, max_new_tokens=5).segments).split()) <= 5
+
+    def test_tokens_that_are_never_written(self, whisper: WhisperCore, sample: Samples) -> None:
+        (token,) = whisper._model.hf_tokenizer.encode(" Hello", add_special_tokens=False).ids
+        assert " Hello" in self.heard(whisper, sample).segments[0].text
+        without = self.heard(whisper, sample, suppress_tokens=(-1, token))
+        assert " Hello" not in "".join(segment.text for segment in without.segments)
+
+    @pytest.mark.parametrize("tokens", [None, ()])
+    def test_no_token_is_suppressed(
+        self, whisper: WhisperCore, sample: Samples, tokens: tuple[int, ...] | None
+    ) -> None:
+        assert "New Jersey" in text(self.heard(whisper, sample, suppress_tokens=tokens).segments)
+
+    def test_punctuation_apart_from_its_word(self, whisper: WhisperCore, sample: Samples) -> None:
+        joined = self.heard(whisper, sample, word_timestamps=True)
+        apart = self.heard(whisper, sample, word_timestamps=True, append_punctuations="")
+        assert joined.segments[0].words[0].word == " Hello."
+        assert [word.word for word in apart.segments[0].words][:2] == [" Hello", "."]
+
+    def test_language_of_each_window(self, whisper: WhisperCore, sample: Samples) -> None:
+        options = WhisperParams(language="de", multilingual=True)
+        (answer,) = whisper.transcribe([WindowRequest(sample, options)])
+        assert isinstance(answer, WindowTranscript)
+        assert answer.language == "en"
+        assert 0.5 < answer.language_confidence < 1.0

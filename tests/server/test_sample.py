@@ -101,6 +101,13 @@ def test_without_speech_detection_the_whole_recording_is_heard(http: Client, sam
     assert "I didn't know you were there." in result.text
 
 
+def test_only_the_clips_are_transcribed(http: Client, sample: Path) -> None:
+    result = http.transcribe(sample, clip_timestamps=(14.2, 17.8))
+    assert "Texas" in result.text
+    assert "Hello" not in result.text
+    assert 14.2 <= result.segments[0].time_interval.start < result.segments[-1].time_interval.end <= 17.8
+
+
 def test_diarization_over_each_transport(
     client: Client, sample: Path, result: DiarizedTranscriptionResult
 ) -> None:

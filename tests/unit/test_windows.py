@@ -178,3 +178,18 @@ def test_restored_times_rise_and_stay_in_speech(seed: int) -> None:
             part.start / SAMPLE_RATE - 0.001 <= item.start <= item.end <= part.stop / SAMPLE_RATE + 0.001
             for part in regions
         )
+
+
+@pytest.mark.parametrize(
+    ("clips", "expected"),
+    [
+        ((1.0, 3.0), [(1, 3)]),
+        ((1.0, 3.0, 5.0), [(1, 3), (5, 35), (35, 65), (65, 70)]),
+        ((0.0, 35.0, 40.0, 41.0), [(0, 30), (30, 35), (40, 41)]),
+        ((60.0, 90.0), [(60, 70)]),
+        ((80.0, 90.0), []),
+    ],
+)
+def test_only_the_clips_are_cut(clips: tuple[float, ...], expected: list[tuple[int, int]]) -> None:
+    seconds = [(start * SAMPLE_RATE, stop * SAMPLE_RATE) for start, stop in expected]
+    assert [(region.start, region.stop) for region in even_regions(70 * SAMPLE_RATE, clips)] == seconds

@@ -26,7 +26,18 @@ class WhisperKeywords(TypedDict, total=False):
     log_prob_threshold: float | None
     no_speech_threshold: float | None
     initial_prompt: str | None
+    prefix: str | None
     hotwords: str | None
+    suppress_blank: bool
+    suppress_tokens: tuple[int, ...] | None
+    max_initial_timestamp: float
+    max_new_tokens: int | None
+    prepend_punctuations: str
+    append_punctuations: str
+    multilingual: bool
+    language_detection_segments: int
+    language_detection_threshold: float
+    clip_timestamps: tuple[float, ...]
 
 
 class DiarizationKeywords(TypedDict, total=False):

@@ -1,6 +1,8 @@
 """Options of a request. Each field travels as one Triton request parameter (see `schema.parameters`)."""
 
+import math
 from enum import Enum
+from itertools import pairwise
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -106,8 +108,37 @@ class WhisperParams(BatchedWhisperParams):
     """A window with a higher no-speech probability, and a low average log-probability, is silent."""
     initial_prompt: str | None = Field(default=None, max_length=10_000)
     """Text Whisper takes as spoken just before each window."""
+    prefix: str | None = Field(default=None, max_length=10_000)
+    """Text the transcript begins with."""
     hotwords: str | None = Field(default=None, max_length=10_000)
-    """Words and names to expect."""
+    """Words and names to expect; without effect in a window with a prefix."""
+    suppress_blank: bool = True
+    """Forbid a window's text to begin with nothing."""
+    suppress_tokens: tuple[int, ...] | None = (-1,)
+    """Tokens never to be written; -1 stands for Whisper's own list of symbols that are not spoken."""
+    max_initial_timestamp: float = Field(default=1.0, ge=0.0, le=30.0)
+    """Latest time of a window's first timestamp, in seconds, where Whisper writes timestamps."""
+    max_new_tokens: int | None = Field(default=None, ge=1, le=448)
+    """Most tokens to write for a window."""
+    prepend_punctuations: str = Field(default="\"'“¿([{-", max_length=100)
+    """Marks that belong to the word after them."""
+    append_punctuations: str = Field(default="\"'.。,，!！?？:：”)]}、", max_length=100)
+    """Marks that belong to the word before them."""
+    multilingual: bool = False
+    """Detect the language of every window, instead of taking that of the first for all."""
+    language_detection_segments: int = Field(default=1, ge=1, le=100)
+    """Windows to detect the language in, until it is certain."""
+    language_detection_threshold: float = Field(default=0.5, ge=0.0, le=1.0)
+    """A language with more confidence than this is certain; else the one most windows are in is taken."""
+    clip_timestamps: tuple[float, ...] = ()
+    """Starts and ends, in seconds, of the only stretches to transcribe; the last may lack its end."""
+
+    @field_validator("clip_timestamps")
+    @classmethod
+    def _in_order(cls, times: tuple[float, ...]) -> tuple[float, ...]:
+        if not all(earlier < later for earlier, later in pairwise((-0.001, *times, math.inf))):
+            raise ValueError("give times of at least 0 that rise")
+        return times
 
 
 class PyannoteSpeakerDiarizationParams(WireModel):

@@ -32,6 +32,7 @@ from triologue.schema import (
 from triologue_server.audio import Recording, decode_audio
 from triologue_server.conductor.cores import Cores
 from triologue_server.conductor.flow import all_or_cancel, bounded_map, drain
+from triologue_server.conductor.language import LanguageVote
 from triologue_server.conductor.speech import SpeechFinder
 from triologue_server.conductor.windows import Window, WindowPacker, even_regions
 from triologue_server.diarization.pipeline import speaker_turns
@@ -92,7 +93,12 @@ class Run:
         self._embeddings: list[NDArray[np.float32]] = []
         self._to_embed: asyncio.Queue[tuple[Span, NDArray[np.uint8]] | None] = asyncio.Queue()
         self._windows: asyncio.Queue[Window | None] = asyncio.Queue()
-        self._language: asyncio.Future[AsrTranscriptionInfo] = asyncio.get_running_loop().create_future()
+        # Windows wait for the decision while they are under way: no more may have a vote than can be.
+        self._language = LanguageVote(
+            min(options.language_detection_segments, limits.windows_in_flight),
+            options.language_detection_threshold,
+        )
+        self._window_count = 0
         self._segments: list[AsrSegment] = []
         self._turns: list[SpeakerDiarizationSegment] = []
         self._warnings: list[str] = []
@@ -126,14 +132,14 @@ class Run:
 
     async def _listen(self) -> None:
         """Find who is active, and hand on spans to embed and windows to transcribe."""
-        by_speech = self._transcribes and self._options.vad_filter
-        finder, packer = SpeechFinder(len(self._recording.samples)), WindowPacker()
+        by_speech = self._transcribes and self._options.vad_filter and not self._options.clip_timestamps
+        num_samples = len(self._recording.samples)
+        finder, packer = SpeechFinder(num_samples), WindowPacker()
         if self._transcribes and not by_speech:
-            self._hand_on(packer.add(even_regions(len(self._recording.samples))), packer.finish(), [None])
+            self._hand_on(packer.add(even_regions(num_samples, self._options.clip_timestamps)))
+            self._hand_on_last(packer.finish())
         if self._diarizes or by_speech:
-            segmented = bounded_map(
-                self._segment, _each(spans(len(self._recording.samples))), self._limits.spans_in_flight
-            )
+            segmented = bounded_map(self._segment, _each(spans(num_samples)), self._limits.spans_in_flight)
             async with aclosing(segmented):
                 async for span, activity in segmented:
                     if self._diarizes:
@@ -144,12 +150,18 @@ class Run:
                     await self._progress("segmentation", span.stop)
         self._to_embed.put_nowait(None)
         if by_speech:
-            self._hand_on(packer.add(finder.finish()), packer.finish(), [None])
+            self._hand_on(packer.add(finder.finish()))
+            self._hand_on_last(packer.finish())
 
-    def _hand_on(self, *windows: Iterable[Window | None]) -> None:
-        for some in windows:
-            for window in some:
-                self._windows.put_nowait(window)
+    def _hand_on(self, windows: Iterable[Window]) -> None:
+        for window in windows:
+            self._windows.put_nowait(window)
+            self._window_count += 1
+
+    def _hand_on_last(self, windows: Iterable[Window]) -> None:
+        self._hand_on(windows)
+        self._windows.put_nowait(None)
+        self._language.close(self._window_count)
 
     async def _segment(self, span: Span) -> tuple[Span, NDArray[np.uint8]]:
         activity = await self._cores.activity(self._samples(span))
@@ -193,27 +205,27 @@ class Run:
                 await self._progress("transcription", window.regions[-1].stop)
 
     async def _transcribe_window(self, window: Window) -> tuple[Window, WindowTranscript]:
-        """Transcribe a window in the recording's language.
+        """Transcribe a window in the recording's language, or in its own when there may be several.
 
-        The language is that of the first window. Windows that start before it is known guess their own, and
-        those that guessed differently are transcribed again: waiting would leave the cores idle.
+        Windows that start before the language is known guess their own, and those that guessed differently
+        are transcribed again: waiting would leave the cores idle.
         """
         samples = window.cut(self._recording.samples)
-        transcript = await self._cores.transcript(samples, self._options_of_window())
-        if window.index == 0:
-            self._language.set_result(
-                AsrTranscriptionInfo(
-                    language=transcript.language, language_confidence=transcript.language_confidence
-                )
-            )
-        if transcript.language != (await self._language).language:
-            transcript = await self._cores.transcript(samples, self._options_of_window())
+        transcript = await self._cores.transcript(samples, self._options_of(window))
+        self._language.hear(window.index, transcript.language, transcript.language_confidence)
+        if not self._options.multilingual:
+            language = (await self._language.decided()).language
+            if transcript.language != language:
+                transcript = await self._cores.transcript(samples, self._options_of(window))
         return window, transcript
 
-    def _options_of_window(self) -> DiarizedAsrOptions:
-        if self._options.language is not None or not self._language.done():
-            return self._options
-        return self._options.model_copy(update={"language": self._language.result().language})
+    def _options_of(self, window: Window) -> DiarizedAsrOptions:
+        changes: dict[str, Any] = {}
+        if window.index > 0 and self._options.prefix is not None:
+            changes["prefix"] = None
+        if self._options.language is None and not self._options.multilingual and self._language.decision:
+            changes["language"] = self._language.decision.language
+        return self._options.model_copy(update=changes)
 
     def _samples(self, span: Span) -> NDArray[np.int16]:
         return self._recording.samples[span.start : span.stop]
@@ -242,7 +254,7 @@ class Run:
         transcript: dict[str, Any] = {
             "segments": self._segments,
             "transcription": AsrTranscription(text="".join(s.text for s in self._segments).strip()),
-            "transcription_info": self._language.result() if self._segments else SILENCE,
+            "transcription_info": self._language.decision if self._segments else SILENCE,
         }
         if not self._diarizes:
             return TranscriptionResult(**transcript, **common)

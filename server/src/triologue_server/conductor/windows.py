@@ -1,8 +1,8 @@
 """Whisper windows: regions of speech packed side by side, and the way back to the recording's time."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +84,14 @@ class WindowPacker:
             self._regions = []
 
 
-def even_regions(num_samples: int) -> Iterator[Region]:
-    """Cut a whole recording into regions of one window each, speech or not."""
-    for start in range(0, num_samples, WINDOW_SAMPLES):
-        yield Region(start, min(num_samples, start + WINDOW_SAMPLES))
+def even_regions(num_samples: int, clips: Sequence[float] = ()) -> Iterator[Region]:
+    """Cut a recording into regions of one window each, speech or not.
+
+    Args:
+        num_samples: Length of the recording.
+        clips: Starts and ends in seconds of the only stretches to cut; the last may lack its end.
+    """
+    bounds = [min(num_samples, round(time * SAMPLE_RATE)) for time in clips] or [0]
+    for first, last in zip_longest(bounds[::2], bounds[1::2], fillvalue=num_samples):
+        for start in range(first, last, WINDOW_SAMPLES):
+            yield Region(start, min(last, start + WINDOW_SAMPLES))

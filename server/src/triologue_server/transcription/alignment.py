@@ -14,8 +14,7 @@ from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_ctranslate2_storage
 from numpy.typing import NDArray
 
-_PREPEND_PUNCTUATION = "\"'“¿([{-"
-_APPEND_PUNCTUATION = "\"'.。,，!！?？:：”)]}、"
+from triologue.schema import WhisperParams
 
 RawSegment = dict[str, Any]
 """A segment as faster-whisper's functions hand it around: `start`, `end`, `tokens`, later `words`."""
@@ -52,6 +51,7 @@ def align_words(
     encoded: NDArray[np.floating[Any]],
     windows: Sequence[list[RawSegment]],
     durations: Sequence[float],
+    options: WhisperParams,
 ) -> None:
     """Give each segment its `words`, and the times that follow from them.
 
@@ -61,6 +61,7 @@ def align_words(
         encoded: (windows, frames, features), the encoder's output.
         windows: The segments of each window; changed in place.
         durations: Length of each window in seconds.
+        options: What punctuation belongs to which word.
     """
     spoken = [at for at, segments in enumerate(windows) if segments]
     if not spoken:
@@ -78,8 +79,8 @@ def align_words(
             tokenizer,
             None,
             frames,
-            _PREPEND_PUNCTUATION,
-            _APPEND_PUNCTUATION,
+            options.prepend_punctuations,
+            options.append_punctuations,
             0.0,
         )
 

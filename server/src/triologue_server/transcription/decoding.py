@@ -5,6 +5,7 @@ et al., arXiv 2212.04356, section 4.5) as faster-whisper implements them for one
 fail at a temperature are decoded again together.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,11 +78,12 @@ def _prompt(model: WhisperModel, tokenizer: Tokenizer, options: WhisperParams) -
         tokenizer,
         previous,
         without_timestamps=options.without_timestamps is not False,
+        prefix=options.prefix,
         hotwords=options.hotwords,
     )
     if model.max_length - len(prompt) < _ROOM_TOKENS:
         raise InvalidOption(
-            f"initial_prompt, hotwords: {len(prompt)} of {model.max_length} tokens leave too few for text"
+            f"initial_prompt, prefix, hotwords: {len(prompt)} of {model.max_length} tokens leave too few"
         )
     return prompt
 
@@ -109,13 +111,21 @@ def _generate(
         length_penalty=options.length_penalty,
         repetition_penalty=options.repetition_penalty,
         no_repeat_ngram_size=options.no_repeat_ngram_size,
-        max_length=model.max_length,
+        max_length=min(model.max_length, len(prompt) + (options.max_new_tokens or model.max_length)),
         return_scores=True,
         return_no_speech_prob=True,
-        suppress_tokens=get_suppressed_tokens(tokenizer, [-1]),
+        suppress_blank=options.suppress_blank,
+        suppress_tokens=_suppressed(tokenizer, options),
+        max_initial_timestamp_index=round(options.max_initial_timestamp / model.time_precision),
         **search,
     )
     return [_decoded(result, tokenizer, options) for result in results]
+
+
+def _suppressed(tokenizer: Tokenizer, options: WhisperParams) -> Sequence[int] | None:
+    # None and nothing mean to faster-whisper what they say: not even its own tokens are suppressed.
+    tokens = options.suppress_tokens
+    return get_suppressed_tokens(tokenizer, list(tokens)) if tokens else tokens
 
 
 def _decoded(result: object, tokenizer: Tokenizer, options: WhisperParams) -> Decoded:

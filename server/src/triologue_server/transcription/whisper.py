@@ -135,8 +135,10 @@ class WhisperCore:
         return np.asarray(storage)
 
     def _languages(self, encoded: Encoded, options: WhisperParams) -> list[tuple[str, float]]:
-        if options.language is not None or not self._model.model.is_multilingual:
-            return [(options.language or "en", 1.0)] * len(encoded)
+        if not self._model.model.is_multilingual:
+            return [("en", 1.0)] * len(encoded)
+        if options.language is not None and not options.multilingual:
+            return [(options.language, 1.0)] * len(encoded)
         found = self._model.model.detect_language(get_ctranslate2_storage(encoded))
         return [(token[2:-2], min(1.0, float(probability))) for (token, probability), *_ in found]
 
@@ -155,7 +157,7 @@ class WhisperCore:
             for hypothesis, duration in zip(decoded, durations, strict=True)
         ]
         if aligns_words(options):
-            align_words(self._model, tokenizer, encoded, windows, durations)
+            align_words(self._model, tokenizer, encoded, windows, durations, options)
         return [
             list(to_schema(segments, hypothesis, tokenizer, duration, options))
             for segments, hypothesis, duration in zip(windows, decoded, durations, strict=True)

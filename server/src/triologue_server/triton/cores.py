@@ -16,7 +16,12 @@ from triologue_server.settings import Settings
 from triologue_server.transcription.window import WINDOW_SAMPLES, WindowTranscript
 
 # What the core can act on; windows that differ in the rest may share a batch.
-_WINDOW_OPTIONS = set(WhisperParams.model_fields) - {"vad_filter"}
+_WINDOW_OPTIONS = set(WhisperParams.model_fields) - {
+    "vad_filter",
+    "clip_timestamps",
+    "language_detection_segments",
+    "language_detection_threshold",
+}
 
 
 def places(settings: Settings) -> dict[str, int]:
