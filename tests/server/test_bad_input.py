@@ -85,14 +85,6 @@ def test_a_model_that_does_not_exist(triton: TritonServer) -> None:
     assert "unknown model: 'diarised_asr'" in reply.json()["error"]
 
 
-@pytest.mark.parametrize("seconds", [0.01, 0.5, 12.0])
-def test_silence_is_no_error(client: Client, seconds: float) -> None:
-    result = client.transcribe_diarized(silence(seconds))
-    assert (result.segments, result.turns, result.text) == ([], [], "")
-    assert result.transcription_info.language == "silence"
-    assert result.transcription_info.language_confidence == 1.0
-
-
 def test_an_upload_of_too_many_bytes(client: Client) -> None:
     with pytest.raises(PayloadTooLarge, match="8000001 bytes are more than the 8000000 this server takes"):
         client.transcribe(bytes(8_000_001))
