@@ -304,6 +304,13 @@ class TestRefusedOptions:
         message = self.refused(whisper, good, language="yue")
         assert message == "language: this server's model does not know 'yue'"
 
+    @pytest.mark.parametrize("token", [-2, 50_363, 99_999_999, 2**40])
+    def test_token_the_model_does_not_have(
+        self, english_whisper: WhisperCore, good: WindowRequest, token: int
+    ) -> None:
+        message = self.refused(english_whisper, good, language="en", suppress_tokens=(-1, token))
+        assert message == "suppress_tokens: this server's model has tokens 0 to 50362"
+
     def test_prompt_that_leaves_no_room(self, english_whisper: WhisperCore, good: WindowRequest) -> None:
         message = self.refused(
             english_whisper, good, language="en", initial_prompt="Diane. " * 300, hotwords="Yankee " * 300

@@ -13,7 +13,10 @@ from triologue_server.triton.server import TritonServer
 
 @pytest.fixture(scope="session")
 def triton() -> Iterator[TritonServer]:
-    small = {"limits": {"upload_mb": 8, "audio_hours": 0.05}}
+    small = {
+        "limits": {"upload_mb": 8, "audio_hours": 0.05},
+        "service": {"diarization": {"concurrency": 2, "queue": 2}},
+    }
     with TritonServer(Settings(http_port=0, grpc_port=0, metrics_port=0, **small)) as server:
         yield server
 

@@ -8,7 +8,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.server.recordings import silence
-from triologue import Client
+from triologue import Client, ServerOverloaded
 from triologue_server.triton.server import TritonServer
 
 CORES = ("whisper", "pyannote_segmentation", "speaker_embedding")
@@ -44,6 +44,24 @@ def test_eight_concurrent_requests_share_the_cores(triton: TritonServer, sample:
     for core in CORES:
         assert served[core] == REQUESTS
         assert executed[core] <= REQUESTS // 2
+
+
+def test_what_does_not_fit_the_queue_is_refused_and_the_rest_is_answered(
+    triton: TritonServer, sample: Path
+) -> None:
+    def diarize(_: int) -> str:
+        with Client(triton.grpc_url) as client:
+            try:
+                return ",".join(client.diarize(sample).speakers)
+            except ServerOverloaded:
+                return "overloaded"
+
+    # Two are served, two may wait.
+    with ThreadPoolExecutor(12) as pool:
+        answers = Counter(pool.map(diarize, range(12)))
+
+    assert answers.keys() == {"SPEAKER_00,SPEAKER_01", "overloaded"}
+    assert answers["SPEAKER_00,SPEAKER_01"] >= 4
 
 
 def test_a_stream_of_requests_leaves_every_process_alive(triton: TritonServer) -> None:

@@ -1,4 +1,4 @@
-"""The stream model: events in order, and exactly one final flag on every path."""
+"""The stream model: events in order, one final flag, or one error."""
 
 import queue
 from pathlib import Path

@@ -166,3 +166,18 @@ def test_help_loads_no_network_library_and_no_torch() -> None:
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "transcribe" in shown.stdout
     assert shown.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("output", ["meeting.wav", "."])
+def test_a_recording_is_never_written_over(
+    output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free_port: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    # In a folder, the transcript of notes.txt would be called notes.txt.
+    recording = Path("meeting.wav" if output == "meeting.wav" else "notes.txt")
+    recording.write_bytes(b"RIFF")
+    run = CliRunner().invoke(
+        app, ["transcribe", str(recording), "-o", output, "--url", f"http://127.0.0.1:{free_port}"]
+    )
+    assert run.exit_code == 2
+    assert recording.read_bytes() == b"RIFF"

@@ -100,7 +100,7 @@ def test_a_bad_variable_is_refused_by_its_key(
 def test_an_unknown_or_missing_key_of_a_profile_is_refused(tmp_path: Path) -> None:
     text = (PROFILES / "embedded.toml").read_text()
     profile = tmp_path / "bad.toml"
-    profile.write_text("colour = 1\n" + text.replace("upload_mb = 1024\n", ""))
+    profile.write_text("colour = 1\n" + text.replace("upload_mb = 512\n", ""))
     assert [line.split(":")[0] for line in refusal(profile=str(profile))] == ["limits.upload_mb", "colour"]
 
 

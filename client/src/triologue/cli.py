@@ -149,10 +149,15 @@ def _process(
             if several and format == "text":
                 typer.echo(f"{file}:")
             written = FORMATS[format](result)
+            if target is not None:
+                try:
+                    target.write_text(written, encoding="utf-8")
+                except OSError as error:
+                    # What was transcribed must not be lost with the file.
+                    typer.echo(f"error: {target} cannot be written: {error.strerror}", err=True)
+                    target, failed = None, True
             if target is None:
                 typer.echo(written, nl=False)
-            else:
-                target.write_text(written, encoding="utf-8")
             if format == "text":
                 typer.echo(f"\n{summarize(result)}" if target is None else summarize(result))
     if failed:
@@ -169,6 +174,7 @@ def _targets(files: list[Path], format: str, output: Path | None) -> list[Path |
     if len(files) == 1 and not output.is_dir():
         if not output.absolute().parent.is_dir():
             raise typer.BadParameter(f"the folder of {output} does not exist", param_hint=hint)
+        _keep_recordings(files, [output])
         return [output]
     if output.exists() and not output.is_dir():
         raise typer.BadParameter(f"several files need a folder, {output} is a file", param_hint=hint)
@@ -176,8 +182,15 @@ def _targets(files: list[Path], format: str, output: Path | None) -> list[Path |
     targets = [output / f"{file.stem}{suffix}" for file in files]
     if len(set(targets)) < len(targets):
         raise typer.BadParameter("two of the files would be written to the same name", param_hint=hint)
+    _keep_recordings(files, targets)
     output.mkdir(parents=True, exist_ok=True)
     return list(targets)
+
+
+def _keep_recordings(files: list[Path], targets: list[Path]) -> None:
+    for target in targets:
+        if target.exists() and any(target.samefile(file) for file in files):
+            raise typer.BadParameter(f"{target} is a recording, and would be lost", param_hint="--output")
 
 
 def _connect(url: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> Client:

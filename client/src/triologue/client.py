@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from triologue.keywords import DiarizationKeywords, DiarizedAsrKeywords, WhisperKeywords
 
 DEFAULT_URL = "http://127.0.0.1:8000"
-DEFAULT_TIMEOUT_S = 600.0
+DEFAULT_TIMEOUT_S = 3600.0
 PROBE_TIMEOUT_S = 5.0
 PROBE_INTERVAL_S = 0.5
 

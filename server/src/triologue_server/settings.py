@@ -133,7 +133,7 @@ class Settings(BaseSettings):
 
     profile: str = "embedded"
     """Name of a file in `profiles/`, or path of a TOML file like them."""
-    models: Path = Field(default_factory=default_root)
+    models: Annotated[Path, AfterValidator(Path.expanduser)] = Field(default_factory=default_root)
     """Folder the model weights are kept in."""
     model_repository: Path | None = None
     """Folder of the Triton models; without it, the one in the source tree."""

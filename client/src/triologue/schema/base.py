@@ -4,6 +4,9 @@ from pydantic import BaseModel, ConfigDict
 
 
 class WireModel(BaseModel):
-    """A frozen pydantic model that refuses fields it does not know."""
+    """A frozen pydantic model that refuses fields it does not know, and quotes no input in its errors.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Input is what people said: it must not end in a log.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)

@@ -114,7 +114,7 @@ class WhisperParams(BatchedWhisperParams):
     """Words and names to expect; without effect in a window with a prefix."""
     suppress_blank: bool = True
     """Forbid a window's text to begin with nothing."""
-    suppress_tokens: tuple[int, ...] | None = (-1,)
+    suppress_tokens: tuple[int, ...] | None = Field(default=(-1,), max_length=1_000)
     """Tokens never to be written; -1 stands for Whisper's own list of symbols that are not spoken."""
     max_initial_timestamp: float = Field(default=1.0, ge=0.0, le=30.0)
     """Latest time of a window's first timestamp, in seconds, where Whisper writes timestamps."""
@@ -130,7 +130,7 @@ class WhisperParams(BatchedWhisperParams):
     """Windows to detect the language in, until it is certain."""
     language_detection_threshold: float = Field(default=0.5, ge=0.0, le=1.0)
     """A language with more confidence than this is certain; else the one most windows are in is taken."""
-    clip_timestamps: tuple[float, ...] = ()
+    clip_timestamps: tuple[float, ...] = Field(default=(), max_length=1_000)
     """Starts and ends, in seconds, of the only stretches to transcribe; the last may lack its end."""
 
     @field_validator("clip_timestamps")

@@ -10,6 +10,8 @@ from triologue.protocol import INPUT, Request
 from triologue.transport.errors import typed_errors
 from triologue.transport.tensors import audio_tensor, output_bytes
 
+_CONNECT_TIMEOUT_S = 10.0  # a host that does not take a connection by then is not there
+
 
 class HttpTransport:
     """One connection a request.
@@ -30,7 +32,10 @@ class HttpTransport:
         with (
             typed_errors(self._url, timeout_s),
             InferenceServerClient(
-                self._address, ssl=self._tls, connection_timeout=timeout_s, network_timeout=timeout_s
+                self._address,
+                ssl=self._tls,
+                connection_timeout=min(timeout_s, _CONNECT_TIMEOUT_S),
+                network_timeout=timeout_s,
             ) as client,
         ):
             yield client

@@ -68,20 +68,22 @@ class WindowPacker:
     def __init__(self) -> None:
         self._count = 0
         self._regions: list[Region] = []
+        self._samples = 0
 
     def add(self, regions: Iterable[Region]) -> Iterator[Window]:
         """Take regions in order of time, none longer than a window; yield the windows that are full."""
         for region in regions:
-            if sum(packed.samples for packed in self._regions) + region.samples > WINDOW_SAMPLES:
+            if self._samples + region.samples > WINDOW_SAMPLES:
                 yield from self.finish()
             self._regions.append(region)
+            self._samples += region.samples
 
     def finish(self) -> Iterator[Window]:
         """Yield what is left, as one window."""
         if self._regions:
             yield Window(self._count, tuple(self._regions))
             self._count += 1
-            self._regions = []
+            self._regions, self._samples = [], 0
 
 
 def even_regions(num_samples: int, clips: Sequence[float] = ()) -> Iterator[Region]:

@@ -25,5 +25,5 @@ def preload_cublas() -> None:
         except OSError as error:
             raise RuntimeError(
                 f"Whisper on a GPU needs {library} of CUDA 12 ({error}); "
-                "install it with `pip install triologue-server[gpu]`"
+                "install it with the extra `gpu`: `uv sync --extra gpu`"
             ) from None

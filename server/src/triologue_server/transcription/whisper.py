@@ -43,11 +43,6 @@ class WindowRequest:
     options: WhisperParams
     """What to transcribe it with; without a language it is detected."""
 
-    @property
-    def duration(self) -> float:
-        """Length in seconds."""
-        return len(self.samples) / 16_000
-
 
 class WhisperCore:
     """A Whisper model that transcribes batches of windows.
@@ -89,7 +84,8 @@ class WhisperCore:
         except TriologueError as error:
             return [error] * len(samples)
         except Exception as error:  # what one caller's options do to the model must not reach the others
-            _log.exception("windows could not be transcribed with %r", options)
+            # Names alone: prompts and hotwords are not for a log.
+            _log.exception("windows could not be transcribed with %s", sorted(options.model_fields_set))
             return [InternalError(f"{type(error).__name__}: {error}")] * len(samples)
 
     def _check(self, options: WhisperParams) -> None:
@@ -101,6 +97,10 @@ class WhisperCore:
                 raise InvalidOption("task: this server's model knows English only and cannot translate")
         elif language is not None and self._model.hf_tokenizer.token_to_id(f"<|{language}|>") is None:
             raise InvalidOption(f"language: this server's model does not know {language!r}")
+        # CTranslate2 checks nothing: a token it does not have ends the process, and all its callers with it.
+        vocabulary = self._model.hf_tokenizer.get_vocab_size()
+        if any(not -1 <= token < vocabulary for token in options.suppress_tokens or ()):
+            raise InvalidOption(f"suppress_tokens: this server's model has tokens 0 to {vocabulary - 1}")
         if options.beam_size * options.patience < 0.5:
             raise InvalidOption(f"patience: {options.patience} leaves none of {options.beam_size} beams")
 

@@ -110,4 +110,6 @@ def _set_public(config: ModelConfig, public: PublicModelSettings) -> None:
 
 def _set_instances(config: ModelConfig, count: int, kind: int) -> None:
     del config.instance_group[:]
-    config.instance_group.add(count=count, kind=kind)
+    # Without a choice Triton would start as many on each GPU, where the models do not look.
+    gpus = [0] if kind == ModelInstanceGroup.KIND_GPU else []
+    config.instance_group.add(count=count, kind=kind, gpus=gpus)

@@ -40,7 +40,13 @@ _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 
 # Idle OpenMP threads spin by default, and take the cores from the models that have work.
 _DEFAULTS = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
-_FORCED = {"PYANNOTE_METRICS_ENABLED": "0", "HF_HUB_DISABLE_TELEMETRY": "1", "PYTHONUNBUFFERED": "1"}
+# The models are served from the store, whose files are verified; nothing is fetched past it.
+_FORCED = {
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "PYANNOTE_METRICS_ENABLED": "0",
+    "PYTHONUNBUFFERED": "1",
+}
 
 
 def _nothing(_: str) -> None: ...
