@@ -289,7 +289,7 @@ class TestRefused:
             damaged = bytearray(chance.choice(files))
             for _ in range(chance.choice([1, 5, 20])):
                 damaged[chance.randrange(len(damaged))] = chance.randrange(256)
-            with contextlib.suppress(InvalidAudio):
+            with contextlib.suppress(InvalidAudio, PayloadTooLarge):
                 decode_audio(bytes(damaged), 60.0)
 
 
@@ -366,3 +366,38 @@ class TestNothingElseIsOpened:
         )
         with pytest.raises(InvalidAudio):
             decode_audio(description.encode(), 60.0)
+
+
+def with_pause(upload: bytes, container: str, pause_at: float, pause: float) -> bytes:
+    """Move the sound from a time on, in seconds, to later; the picture stays."""
+    file = io.BytesIO()
+    with av.open(io.BytesIO(upload)) as whole, av.open(file, "w", format=container) as paused:
+        streams = {stream.index: paused.add_stream_from_template(stream) for stream in whole.streams}
+        for packet in whole.demux():
+            if packet.dts is None:
+                continue
+            if packet.stream.type == "audio" and packet.pts * packet.time_base >= pause_at:
+                packet.pts += round(pause / packet.time_base)
+                packet.dts += round(pause / packet.time_base)
+            packet.stream = streams[packet.stream.index]
+            paused.mux(packet)
+    return file.getvalue()
+
+
+class TestGaps:
+    """A pause of the recorder becomes silence: what was said after it is told when it was said."""
+
+    @pytest.mark.parametrize(
+        ("container", "codec"), [("mp4", "aac"), ("mpegts", "aac"), ("matroska", "libopus")]
+    )
+    @pytest.mark.parametrize(("pause_at", "pause"), [(1.0, 3.0), (0.0, 2.0)])
+    def test_pause(self, container: str, codec: str, pause_at: float, pause: float) -> None:
+        # The clock of the recording starts with the picture.
+        upload = encoded(container, codec, 48_000, video=True)
+        recording = decode_audio(with_pause(upload, container, pause_at, pause), 60.0)
+        assert recording.seconds == pytest.approx(SECONDS + pause, abs=0.15)
+        loud = np.abs(recording.samples.astype(int)) > 1_000
+        silent = slice(round((pause_at + 0.2) * 16_000), round((pause_at + pause - 0.2) * 16_000))
+        assert not loud[silent].any()
+        assert loud[round((pause_at + pause + 0.2) * 16_000) :].mean() > 0.5
+        assert loud[: round((pause_at - 0.2) * 16_000)].mean() > 0.5 or pause_at == 0.0

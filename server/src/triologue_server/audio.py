@@ -17,6 +17,8 @@ SAMPLE_RATE = 16_000
 # Containers that state the length of their audio in so many samples; others estimate it.
 _EXACT_CONTAINERS = {"aiff", "au", "flac", "mov", "wav", "wv"}
 _MISSING_SECONDS = 0.5  # shorter than declared by more than this is truncated
+_SMALLEST_GAP = 0.2  # seconds; less is jitter
+_LONGEST_UNDECLARED_GAP = 60.0  # seconds, where the container does not state its length
 _MIN_RATE, _MAX_RATE = 1_000, 768_000  # Hz; a header that states more costs memory and holds no recording
 _UNKNOWN_RIFF_SIZE = 0x7FFFF000  # what writers put down who cannot know the size is at least this
 
@@ -108,16 +110,52 @@ def _check_stream(stream: av.AudioStream) -> None:
 
 
 def _resampled(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[NDArray[np.int16]]:
-    resampler, setup = _resampler(), None
+    resampler, setup, clock = _resampler(), None, _Clock(container)
     for frame in _frames(container, stream):
+        gap = clock.gap_before(frame)
         found = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if setup not in (None, found):
+        if gap or setup not in (None, found):
             # A stream may change its format on the way; a resampler may not.
             yield from _samples(resampler.resample(None))
+            yield from _silence(gap)
             resampler = _resampler()
         setup = found
+        # Timestamps of broken files run backwards, which the resampler refuses.
+        frame.pts = None
         yield from _samples(resampler.resample(frame))
     yield from _samples(resampler.resample(None))
+
+
+def _silence(seconds: float) -> Iterator[NDArray[np.int16]]:
+    """Yield silence a second at a time: whoever adds it up can stop in time."""
+    left = round(seconds * SAMPLE_RATE)
+    for start in range(0, left, SAMPLE_RATE):
+        yield np.zeros(min(SAMPLE_RATE, left - start), np.int16)
+
+
+class _Clock:
+    """Finds where the audio of a container has gaps, such as a recorder's pause or a damaged packet.
+
+    They become silence, or every later word would be told too early.
+    """
+
+    def __init__(self, container: av.container.InputContainer) -> None:
+        self._origin = (container.start_time or 0) / av.time_base
+        # A timestamp past the end of the container is damage and no gap.
+        self._end = container.duration / av.time_base if container.duration else _LONGEST_UNDECLARED_GAP
+        self._open_ended = not container.duration
+        self._now = 0.0
+
+    def gap_before(self, frame: av.AudioFrame) -> float:
+        """Return the seconds that are missing before a frame; frames come in order."""
+        gap = 0.0
+        if frame.time is not None:
+            ahead = frame.time - self._origin - self._now
+            end = self._now + self._end if self._open_ended else self._end
+            if ahead > _SMALLEST_GAP and self._now + ahead <= end:
+                gap = ahead
+        self._now += gap + frame.samples / frame.sample_rate
+        return gap
 
 
 def _resampler() -> AudioResampler:
@@ -141,10 +179,7 @@ def _frames(container: av.container.InputContainer, stream: av.AudioStream) -> I
             raise
         except (av.error.FFmpegError, IndexError):  # the latter is PyAV's, for a stream that turns up late
             continue
-        for frame in frames:
-            # Timestamps of broken files run backwards, which the resampler refuses.
-            frame.pts = None
-            yield frame
+        yield from frames
 
 
 def _declared_seconds(container: av.container.InputContainer, stream: av.AudioStream) -> float:
