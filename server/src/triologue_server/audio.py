@@ -141,19 +141,15 @@ class _Clock:
 
     def __init__(self, container: av.container.InputContainer) -> None:
         self._origin = (container.start_time or 0) / av.time_base
-        # A timestamp past the end of the container is damage and no gap.
-        self._end = container.duration / av.time_base if container.duration else _LONGEST_UNDECLARED_GAP
-        self._open_ended = not container.duration
+        self._duration = container.duration and container.duration / av.time_base
         self._now = 0.0
 
     def gap_before(self, frame: av.AudioFrame) -> float:
         """Return the seconds that are missing before a frame; frames come in order."""
-        gap = 0.0
-        if frame.time is not None:
-            ahead = frame.time - self._origin - self._now
-            end = self._now + self._end if self._open_ended else self._end
-            if ahead > _SMALLEST_GAP and self._now + ahead <= end:
-                gap = ahead
+        start = self._now if frame.time is None else frame.time - self._origin
+        # A timestamp past the end of the container is damage and no gap.
+        end = self._duration or self._now + _LONGEST_UNDECLARED_GAP
+        gap = start - self._now if self._now + _SMALLEST_GAP < start <= end else 0.0
         self._now += gap + frame.samples / frame.sample_rate
         return gap
 

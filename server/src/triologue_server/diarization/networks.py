@@ -1,4 +1,4 @@
-"""The pipeline of the settings, with its networks ready to compute."""
+"""The pipeline of the settings, out of the model store."""
 
 import torch
 from pyannote.audio.pipelines import SpeakerDiarization
@@ -8,6 +8,17 @@ from triologue_server.settings import Settings
 from triologue_server.store import ModelStore, resolve_diarization
 
 
+def load_from_store(settings: Settings) -> SpeakerDiarization:
+    """Load the pipeline with its weights.
+
+    Raises:
+        StoreError: They are not in the model store.
+    """
+    return load_pipeline(
+        ModelStore(settings.models).require(resolve_diarization(settings.diarization.pipeline))
+    )
+
+
 def load_networks(settings: Settings) -> SpeakerDiarization:
     """Load the pipeline for a process that runs one of its networks, and keep to that process's threads.
 
@@ -15,5 +26,4 @@ def load_networks(settings: Settings) -> SpeakerDiarization:
         StoreError: The weights are not in the model store.
     """
     torch.set_num_threads(settings.diarization.threads)
-    folder = ModelStore(settings.models).require(resolve_diarization(settings.diarization.pipeline))
-    return load_pipeline(folder)
+    return load_from_store(settings)

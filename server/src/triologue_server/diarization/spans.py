@@ -8,8 +8,7 @@ are fixed, because Triton joins only requests of one shape into a batch.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-SAMPLE_RATE = 16_000
-"""Hz of all audio behind the decoder."""
+from triologue_server.audio import SAMPLE_RATE
 
 WINDOW_SECONDS = 10
 """What the segmentation network was trained on."""

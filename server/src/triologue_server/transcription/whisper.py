@@ -20,7 +20,7 @@ from faster_whisper.transcribe import get_ctranslate2_storage
 from numpy.typing import NDArray
 
 from triologue.schema import AsrSegment, InternalError, InvalidOption, TriologueError, WhisperParams
-from triologue_server.audio import to_float
+from triologue_server.audio import SAMPLE_RATE, to_float
 from triologue_server.settings import WhisperSettings
 from triologue_server.transcription.alignment import RawSegment, align_words, cut_segments
 from triologue_server.transcription.cuda import preload_cublas
@@ -115,7 +115,7 @@ class WhisperCore:
             tokenizer = Tokenizer(
                 self._model.hf_tokenizer, self._model.model.is_multilingual, options.task, language
             )
-            durations = [len(samples[window]) / 16_000 for window in at]
+            durations = [len(samples[window]) / SAMPLE_RATE for window in at]
             for window, segments in zip(
                 at, self._segments(encoded[at], durations, tokenizer, options), strict=True
             ):

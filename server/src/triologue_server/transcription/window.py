@@ -4,11 +4,12 @@ from pydantic import Field
 
 from triologue.schema import AsrSegment
 from triologue.schema.base import WireModel
+from triologue_server.audio import SAMPLE_RATE
 
 WINDOW_SECONDS = 30
 """What Whisper hears at once."""
 
-WINDOW_SAMPLES = WINDOW_SECONDS * 16_000
+WINDOW_SAMPLES = WINDOW_SECONDS * SAMPLE_RATE
 
 
 class WindowTranscript(WireModel):

@@ -13,9 +13,9 @@ import triton_python_backend_utils as pb_utils
 from triologue.schema import Cancelled, Event, ResultEvent, ServerOverloaded
 from triologue_server.conductor.request import read_parameters
 from triologue_server.conductor.run import Run
-from triologue_server.diarization.pipeline import load_pipeline, without_weights
+from triologue_server.diarization.networks import load_from_store
+from triologue_server.diarization.pipeline import without_weights
 from triologue_server.settings import Settings
-from triologue_server.store import ModelStore, resolve_diarization
 from triologue_server.triton.cores import TritonCores, places
 from triologue_server.triton.errors import error_response
 from triologue_server.triton.metrics import IN_FLIGHT
@@ -26,8 +26,7 @@ class StreamServer:
 
     def __init__(self, settings: Settings) -> None:
         limits = settings.limits
-        folder = ModelStore(settings.models).require(resolve_diarization(settings.diarization.pipeline))
-        self._diarizer = without_weights(load_pipeline(folder))
+        self._diarizer = without_weights(load_from_store(settings))
         self._limits = limits
         self._running = 0
         # Both are kept: a metric whose family is gone is no longer told to anybody.
