@@ -40,6 +40,10 @@ format: .venv/.synced ## Mend style
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+.PHONY: docs
+docs: .venv/.synced ## Write the tables of docs/options.md anew
+	$(BIN)/python docs/options.py
+
 .PHONY: clean
 clean: ## Remove the environment and caches; the models stay
 	rm -rf .venv .uv .pytest_cache .mypy_cache .ruff_cache

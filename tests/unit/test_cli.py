@@ -12,7 +12,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from triologue.cli import app
-from triologue.schema import DiarizationResult
+from triologue.flags import SECTIONS
+from triologue.schema import DiarizationResult, DiarizedAsrOptions, PyannoteSpeakerDiarizationParams
+from triologue.schema.base import WireModel
+from triologue.schema.wording import summary
 
 Serve = Callable[..., AbstractContextManager[str]]
 
@@ -49,6 +52,10 @@ def test_speakers_need_diarization(option: str, recording: Path) -> None:
         (["--url", "ftp://host"], "'ftp://host' is no server URL"),
         (["--timeout", "0"], "--timeout"),
         (["--beam-size", "five"], "--beam-size"),
+        (["--patience", "much"], "--patience"),
+        (["--max-new-tokens", "2.5"], "--max-new-tokens"),
+        (["--word-timestamps=no"], "--word-timestamps"),
+        (["--beam", "5"], "--beam"),
         (["--output", "missing/folder/file.txt"], "does not exist"),
         (["missing.wav"], "missing.wav"),
     ],
@@ -86,11 +93,83 @@ def test_server_that_is_not_there(scheme: str, command: str, recording: Path, fr
     assert result.stderr.count("\n") == 1
 
 
-def test_refused_option_is_one_line(recording: Path, free_port: int) -> None:
-    result = run("transcribe", recording, "--language", "klingon", url=f"http://127.0.0.1:{free_port}")
+@pytest.mark.parametrize(
+    ("flag", "value", "message"),
+    [
+        ("--language", "klingon", "language: 'klingon' is not a language code"),
+        ("--mode", "fast", "mode: input should be 'batched' or 'sequential' (got 'fast')"),
+        ("--beam-size", "0", "beam_size: input should be greater than or equal to 1 (got 0)"),
+        ("--temperature", "hot", "temperature: "),
+        ("--temperature", "[0.0, 0.4", "temperature: "),
+        ("--temperature", "[0.0, 2]", "temperature: give one temperature from 0.0 to 1.0"),
+        ("--compression-ratio-threshold", "none", "compression_ratio_threshold: "),
+        ("--clip-timestamps", "[20.5, 10]", "clip_timestamps: give times of at least 0 that rise"),
+        ("--vad-parameters", "strict", "vad_parameters: "),
+        ("--vad-parameters", '{"threshold": 2}', "vad_parameters.threshold: input should be less than 1"),
+    ],
+)
+def test_refused_option_is_one_line(
+    flag: str, value: str, message: str, recording: Path, free_port: int
+) -> None:
+    result = run("transcribe", recording, flag, value, url=f"http://127.0.0.1:{free_port}")
     assert result.exit_code == 1
-    assert result.stderr.startswith("error: INVALID_OPTION: language: 'klingon' is not a language code")
+    assert result.stdout == ""
+    assert result.stderr.startswith(f"error: INVALID_OPTION: {message}")
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [("transcribe", DiarizedAsrOptions), ("diarize", PyannoteSpeakerDiarizationParams)],
+)
+def test_every_option_is_a_flag_with_its_meaning(command: str, options: type[WireModel]) -> None:
+    shown = run(command, "--help").stdout
+    # Lines may break inside a word that has a hyphen.
+    text = "".join(shown.split())
+    for name, field in options.model_fields.items():
+        assert f"  --{name.replace('_', '-')} " in shown
+        assert "".join(summary(field).split()) in text
+
+
+def test_help_shows_the_default_and_what_may_be_given() -> None:
+    shown = " ".join(run("transcribe", "--help").stdout.split())
+    assert (
+        "--mode <batched|sequential> How a recording is cut into windows of 30 seconds. [default: batched]"
+        in shown
+    )
+    assert "--log-prob-threshold <float|null> " in shown
+    assert "--num-speakers <int> Number of speakers, when known. --min-speakers" in shown
+    assert "--vad-filter / --no-vad-filter " in shown
+
+
+def test_sections_of_the_help_name_options_that_exist() -> None:
+    assert set().union(*SECTIONS.values()) <= DiarizedAsrOptions.model_fields.keys()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parameters"),
+    [
+        ([], {}),
+        (["--word-timestamps", "--no-vad-filter"], {"word_timestamps": True, "vad_filter": False}),
+        (["--no-without-timestamps"], {"without_timestamps": False}),
+        (["--mode", "sequential", "--max-new-tokens", "9"], {"mode": "sequential", "max_new_tokens": 9}),
+        (["--length-penalty", "-1"], {"length_penalty": -1.0}),
+        (["--temperature", "0.4"], {"temperature": 0.4}),
+        (["--temperature", "[0.0, 0.4]"], {"temperature": "[0.0, 0.4]"}),
+        (["--clip-timestamps", "[10, 20.5]"], {"clip_timestamps": "[10.0, 20.5]"}),
+        (["--vad-parameters", '{"threshold": 0.4}'], {"vad_parameters": '{"threshold": 0.4}'}),
+        (["--compression-ratio-threshold", "null"], {"compression_ratio_threshold": "null"}),
+        (["--log-prob-threshold", "-0.5"], {"log_prob_threshold": -0.5}),
+        (["--suppress-tokens", "null"], {"suppress_tokens": "null"}),
+        (["--initial-prompt", "null", "--prefix", ""], {"initial_prompt": "null", "prefix": ""}),
+    ],
+)
+def test_flags_reach_the_server(
+    arguments: list[str], parameters: dict[str, Any], recording: Path, serve: Serve
+) -> None:
+    with serve("http") as url:
+        result = run("transcribe", recording, *arguments, url=url)
+    assert json.loads(result.stderr.removeprefix("warning: "))["parameters"] == parameters
 
 
 def test_transcript_on_stdout_with_its_summary_and_warnings_on_stderr(recording: Path, serve: Serve) -> None:

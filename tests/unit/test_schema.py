@@ -26,9 +26,11 @@ from triologue.schema import (
     ResultEvent,
     SegmentEvent,
     SpeakerDiarizationSegment,
+    StreamParams,
     TimeInterval,
     TranscriptionResult,
     TriologueError,
+    VadParameters,
     WhisperComputeType,
     WhisperModelSize,
     WhisperParams,
@@ -43,10 +45,12 @@ OPTIONS: dict[str, Any] = {
     "beam_size": 3,
     "best_of": 2,
     "temperature": (0.0, 0.4),
+    "mode": "sequential",
     "task": "translate",
     "word_timestamps": True,
     "without_timestamps": True,
     "vad_filter": False,
+    "vad_parameters": VadParameters(threshold=0.4, min_silence_duration_ms=500),
     "patience": 1.5,
     "length_penalty": 0.5,
     "repetition_penalty": 1.2,
@@ -54,6 +58,9 @@ OPTIONS: dict[str, Any] = {
     "compression_ratio_threshold": 2.0,
     "log_prob_threshold": -0.5,
     "no_speech_threshold": 0.4,
+    "hallucination_silence_threshold": 2.0,
+    "condition_on_previous_text": False,
+    "prompt_reset_on_temperature": 0.3,
     "initial_prompt": "Grüße aus Köln: [Musik]",
     "hotwords": "Triton pyannote",
     "prefix": "Well,",
@@ -98,6 +105,11 @@ def test_every_option_has_a_value_here() -> None:
     assert OPTIONS.keys() == DiarizedAsrOptions.model_fields.keys()
 
 
+@pytest.mark.parametrize("options", [DiarizedAsrOptions, VadParameters, StreamParams])
+def test_every_option_is_described(options: type[DiarizedAsrOptions | VadParameters | StreamParams]) -> None:
+    assert all(field.description for field in options.model_fields.values())
+
+
 @pytest.mark.parametrize("name", OPTIONS)
 def test_option_survives_the_wire(name: str) -> None:
     options = DiarizedAsrOptions(**{name: OPTIONS[name]})
@@ -110,7 +122,7 @@ def test_option_survives_the_wire(name: str) -> None:
 @pytest.mark.parametrize("name", OPTIONS)
 def test_option_is_read_from_text(name: str) -> None:
     value = OPTIONS[name]
-    text = value if isinstance(value, str) else json.dumps(value)
+    text = value if isinstance(value, str) else json.dumps(value, default=VadParameters.model_dump)
     assert getattr(parse_parameters(DiarizedAsrOptions, {name: text}), name) == value
 
 
@@ -143,8 +155,12 @@ def test_temperature_as_text(text: str, ladder: tuple[float, ...]) -> None:
         ("temperature", "[0.0, 2.0]"),
         ("temperature", "[]"),
         ("temperature", "[0.0, 0.2"),
+        ("mode", "fast"),
         ("task", "summarize"),
         ("word_timestamps", "perhaps"),
+        ("vad_parameters", "strict"),
+        ("vad_parameters", "[0.4]"),
+        ("vad_parameters", '{"threshold": 0.4'),
         ("patience", 0.0),
         ("length_penalty", 2.5),
         ("repetition_penalty", 0.0),
@@ -152,6 +168,10 @@ def test_temperature_as_text(text: str, ladder: tuple[float, ...]) -> None:
         ("compression_ratio_threshold", 0.0),
         ("log_prob_threshold", 0.5),
         ("no_speech_threshold", 1.5),
+        ("hallucination_silence_threshold", -1.0),
+        ("hallucination_silence_threshold", "inf"),
+        ("condition_on_previous_text", "null"),
+        ("prompt_reset_on_temperature", 1.5),
         ("initial_prompt", "a" * 10_001),
         ("hotwords", "a" * 10_001),
         ("num_speakers", 0),
@@ -298,6 +318,79 @@ def test_none_that_turns_a_check_off_survives_the_wire() -> None:
     parameters = to_parameters(options)
     assert parameters == {"log_prob_threshold": "null"}
     assert parse_parameters(WhisperParams, parameters).log_prob_threshold is None
+
+
+def test_a_model_travels_as_json_text_of_what_was_set() -> None:
+    options = WhisperParams(vad_parameters=VadParameters(threshold=0.4, speech_pad_ms=None))
+    parameters = to_parameters(options)
+    assert parameters == {"vad_parameters": '{"threshold": 0.4, "speech_pad_ms": null}'}
+    assert parse_parameters(WhisperParams, parameters) == options
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"threshold": 0.4}, VadParameters(threshold=0.4)),
+        (VadParameters(threshold=0.4), VadParameters(threshold=0.4)),
+        (' {"threshold": 0.4} ', VadParameters(threshold=0.4)),
+        ("{}", VadParameters()),
+        ("null", None),
+        (None, None),
+    ],
+)
+def test_a_model_is_read_from_python_and_from_text(value: object, expected: VadParameters | None) -> None:
+    assert parse_parameters(WhisperParams, {"vad_parameters": value}).vad_parameters == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ('{"threshold": 2}', r"vad_parameters\.threshold: input should be less than 1 \(got 2\)"),
+        ({"threshold": "loud"}, r"vad_parameters\.threshold: .*valid number"),
+        ('{"speech_pad_ms": 0.5}', r"vad_parameters\.speech_pad_ms: "),
+        ('{"treshold": 0.4}', r"vad_parameters\.treshold: extra inputs are not permitted"),
+        (
+            {"threshold": 0.4, "neg_threshold": 0.5},
+            r"vad_parameters: neg_threshold 0\.5 is above threshold 0\.4",
+        ),
+    ],
+)
+def test_refused_value_inside_a_model_is_named_with_its_option(value: object, message: str) -> None:
+    with pytest.raises(InvalidOption, match=f"^{message}"):
+        parse_parameters(WhisperParams, {"vad_parameters": value})
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"threshold": 0.0},
+        {"threshold": 1.0},
+        {"threshold": 0.4, "neg_threshold": 0.41},
+        {"min_speech_duration_ms": -1},
+        {"max_speech_duration_s": 0.5},
+        {"neg_threshold": 0.51},
+        {"max_speech_duration_s": 1.0, "speech_pad_ms": 500},
+        {"min_silence_duration_ms": 60_001},
+        {"speech_pad_ms": 10_001},
+    ],
+)
+def test_vad_parameters_that_make_no_sense(fields: dict[str, float]) -> None:
+    with pytest.raises(ValidationError):
+        VadParameters.model_validate(fields)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"threshold": 0.4, "neg_threshold": 0.4},
+        {"neg_threshold": 0.2},
+        {"max_speech_duration_s": 1.0},
+        {"max_speech_duration_s": 1.1, "speech_pad_ms": 500},
+    ],
+)
+def test_vad_parameters_at_their_limits(fields: dict[str, float]) -> None:
+    assert VadParameters.model_validate(fields).model_dump(exclude_none=True) == fields
 
 
 def test_text_that_looks_like_a_list_stays_text() -> None:

@@ -11,10 +11,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from triologue.client import DEFAULT_TIMEOUT_S, DEFAULT_URL, Client
+from triologue.flags import SectionedCommand, with_flags
 from triologue.formats import FORMATS, summarize
 from triologue.schema import (
     DiarizationResult,
+    DiarizedAsrOptions,
     InvalidOption,
+    PyannoteSpeakerDiarizationParams,
     ServerUnavailable,
     TranscriptionResult,
     TriologueError,
@@ -25,6 +28,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
 
@@ -51,34 +55,27 @@ Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", help="A file, or a folder that gets one file a recording; else stdout."),
 ]
-Speakers = Annotated[int | None, typer.Option(help="Number of speakers, when known.")]
-MinSpeakers = Annotated[int | None, typer.Option(help="Lower bound on the number of speakers.")]
-MaxSpeakers = Annotated[int | None, typer.Option(help="Upper bound on the number of speakers.")]
+Fields = dict[str, Any]
+"""The options that were given: `with_flags` puts their flags in the place of this parameter."""
 
 
-@app.command()
+@app.command(cls=SectionedCommand)
+@with_flags(DiarizedAsrOptions)
 def transcribe(
     files: Files,
     diarize: Annotated[bool, typer.Option("--diarize", help="Also tell who speaks.")] = False,
-    language: Annotated[
-        str | None, typer.Option(help="Language code such as en; detected when not given.")
-    ] = None,
-    task: Annotated[str | None, typer.Option(help="transcribe, or translate into English.")] = None,
-    beam_size: Annotated[int | None, typer.Option(help="Beams kept while decoding.")] = None,
-    num_speakers: Speakers = None,
-    min_speakers: MinSpeakers = None,
-    max_speakers: MaxSpeakers = None,
+    *,
+    fields: Fields,
     format: Format = "text",
     output: Output = None,
     url: Url = DEFAULT_URL,
     timeout: Timeout = DEFAULT_TIMEOUT_S,
 ) -> None:
     """Write down what is said in recordings and, with --diarize, by whom."""
-    speakers = _given(num_speakers=num_speakers, min_speakers=min_speakers, max_speakers=max_speakers)
+    speakers = [name for name in fields if name in PyannoteSpeakerDiarizationParams.model_fields]
     if speakers and not diarize:
         hint = " / ".join(f"--{name.replace('_', '-')}" for name in speakers)
         raise typer.BadParameter("needs --diarize", param_hint=hint)
-    fields = _given(language=language, task=task, beam_size=beam_size) | speakers
 
     def call(client: Client, file: Path) -> TranscriptionResult:
         return client.transcribe_diarized(file, **fields) if diarize else client.transcribe(file, **fields)
@@ -86,19 +83,18 @@ def transcribe(
     _process(files, call, format, output, url, timeout)
 
 
-@app.command()
+@app.command(cls=SectionedCommand)
+@with_flags(PyannoteSpeakerDiarizationParams)
 def diarize(
     files: Files,
-    num_speakers: Speakers = None,
-    min_speakers: MinSpeakers = None,
-    max_speakers: MaxSpeakers = None,
+    *,
+    fields: Fields,
     format: Format = "text",
     output: Output = None,
     url: Url = DEFAULT_URL,
     timeout: Timeout = DEFAULT_TIMEOUT_S,
 ) -> None:
     """Find who speaks when in recordings."""
-    fields = _given(num_speakers=num_speakers, min_speakers=min_speakers, max_speakers=max_speakers)
     _process(files, lambda client, file: client.diarize(file, **fields), format, output, url, timeout)
 
 
@@ -217,8 +213,3 @@ def _report(error: TriologueError, file: Path | None = None) -> None:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _given(**options: Any) -> dict[str, Any]:
-    """Return the options that were given, so that the server's defaults hold for the others."""
-    return {name: value for name, value in options.items() if value is not None}

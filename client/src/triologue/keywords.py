@@ -6,6 +6,8 @@ written.
 
 from typing import Literal, TypedDict
 
+from triologue.schema import VadParameters
+
 
 class WhisperKeywords(TypedDict, total=False):
     """Fields of `WhisperParams`."""
@@ -14,10 +16,12 @@ class WhisperKeywords(TypedDict, total=False):
     beam_size: int
     best_of: int
     temperature: float | tuple[float, ...]
+    mode: Literal["batched", "sequential"]
     task: Literal["transcribe", "translate"]
     word_timestamps: bool
     without_timestamps: bool | None
     vad_filter: bool
+    vad_parameters: VadParameters | None
     patience: float
     length_penalty: float
     repetition_penalty: float
@@ -25,6 +29,9 @@ class WhisperKeywords(TypedDict, total=False):
     compression_ratio_threshold: float | None
     log_prob_threshold: float | None
     no_speech_threshold: float | None
+    hallucination_silence_threshold: float | None
+    condition_on_previous_text: bool
+    prompt_reset_on_temperature: float
     initial_prompt: str | None
     prefix: str | None
     hotwords: str | None

@@ -9,4 +9,6 @@ class WireModel(BaseModel):
     Input is what people said: it must not end in a log.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
+    )

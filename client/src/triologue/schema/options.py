@@ -48,7 +48,7 @@ class BatchedWhisperParams(WireModel):
     """The options every way of running Whisper takes."""
 
     language: str | None = None
-    """Language code such as "en"; detected when `None`."""
+    """Language code such as "en"; detected when not given."""
     beam_size: int = Field(default=5, ge=1, le=20)
     """Beams kept while decoding at temperature 0."""
     best_of: int = Field(default=5, ge=1, le=20)
@@ -77,9 +77,43 @@ class BatchedWhisperParams(WireModel):
         return self.temperature if isinstance(self.temperature, tuple) else (self.temperature,)
 
 
+class VadParameters(WireModel):
+    """What counts as speech. Names are faster-whisper's; what is `None` is up to the mode."""
+
+    threshold: float | None = Field(default=None, gt=0.0, lt=1.0)
+    """Speech begins where it is at least this probable; 0.5 by default."""
+    neg_threshold: float | None = Field(default=None, gt=0.0, lt=1.0)
+    """Speech ends where it is less probable than this; somewhat below `threshold` by default."""
+    min_speech_duration_ms: int | None = Field(default=None, ge=0, le=60_000)
+    """Shorter speech is left out; 0 by default."""
+    max_speech_duration_s: float | None = Field(default=None, ge=1.0, le=86_400.0)
+    """Longer speech is divided, at a silence if there is one; never longer than a window in batched mode."""
+    min_silence_duration_ms: int | None = Field(default=None, ge=0, le=60_000)
+    """Shorter silence does not divide speech; 2000 in sequential mode by default."""
+    speech_pad_ms: int | None = Field(default=None, ge=0, le=10_000)
+    """Room left at both ends of speech; 400 by default."""
+
+    @model_validator(mode="after")
+    def _agree(self) -> "VadParameters":
+        threshold = 0.5 if self.threshold is None else self.threshold
+        if self.neg_threshold is not None and self.neg_threshold > threshold:
+            raise ValueError(f"neg_threshold {self.neg_threshold} is above threshold {threshold}")
+        pad_ms = 400 if self.speech_pad_ms is None else self.speech_pad_ms
+        longest_s = self.max_speech_duration_s
+        if longest_s is not None and longest_s < 2 * pad_ms / 1000 + 0.1:
+            raise ValueError(f"max_speech_duration_s {longest_s} leaves none beside speech_pad_ms {pad_ms}")
+        return self
+
+
 class WhisperParams(BatchedWhisperParams):
     """Options of a transcription. Names and meanings are faster-whisper's."""
 
+    mode: Literal["batched", "sequential"] = "batched"
+    """How a recording is cut into windows of 30 seconds.
+
+    "batched" cuts at silences and decodes all windows independently, many at once. "sequential" slides a
+    window over the recording as Whisper's authors do, and tells each what was said before it.
+    """
     task: Literal["transcribe", "translate"] = "transcribe"
     """"transcribe" writes what was said, "translate" writes it in English."""
     word_timestamps: bool = False
@@ -87,11 +121,14 @@ class WhisperParams(BatchedWhisperParams):
     without_timestamps: bool | None = None
     """Whether Whisper writes text alone: one segment a window, unless words are aligned.
 
-    `False` has it write timestamps, at which segments are cut. `None` has it write text alone, which it does
-    more reliably, and cuts that at sentence ends, timed by aligning the words.
+    `False` has it write timestamps, at which segments are cut. In batched mode `None` has it write text
+    alone, which it does more reliably, and cuts that at sentence ends, timed by aligning the words. In
+    sequential mode `None` is `False`, since the window moves on to the last timestamp.
     """
     vad_filter: bool = True
     """Leave stretches without speech out of what Whisper hears."""
+    vad_parameters: VadParameters | None = None
+    """What counts as speech, as JSON such as {"threshold": 0.4}."""
     patience: float = Field(default=1.0, gt=0.0, le=10.0)
     """Beam search patience."""
     length_penalty: float = Field(default=1.0, ge=-2.0, le=2.0)
@@ -106,8 +143,17 @@ class WhisperParams(BatchedWhisperParams):
     """A window whose average log-probability is lower is decoded again at the next temperature."""
     no_speech_threshold: float | None = Field(default=0.6, ge=0.0, le=1.0)
     """A window with a higher no-speech probability, and a low average log-probability, is silent."""
+    hallucination_silence_threshold: float | None = Field(default=None, ge=0.0, allow_inf_nan=False)
+    """Skip silence longer than this many seconds around text that looks made up.
+
+    For sequential mode with word timestamps.
+    """
+    condition_on_previous_text: bool = True
+    """Tell each window what was said before it, in sequential mode."""
+    prompt_reset_on_temperature: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Forget what was said before a window that took a higher temperature than this, in sequential mode."""
     initial_prompt: str | None = Field(default=None, max_length=10_000)
-    """Text Whisper takes as spoken just before each window."""
+    """Text Whisper takes as spoken just before each window; just before the first one in sequential mode."""
     prefix: str | None = Field(default=None, max_length=10_000)
     """Text the transcript begins with."""
     hotwords: str | None = Field(default=None, max_length=10_000)

@@ -1,4 +1,4 @@
-"""Options to and from Triton request parameters: one parameter a field, lists as JSON text."""
+"""Options to and from Triton request parameters: one parameter a field, lists and models as JSON text."""
 
 import json
 from collections.abc import Mapping
@@ -16,11 +16,11 @@ Options = TypeVar("Options", bound=WireModel)
 def to_parameters(options: WireModel) -> dict[str, Scalar]:
     """Return the fields of `options` that were set, as scalar request parameters.
 
-    A list travels as its JSON text, and so does a `None` that turns something off: "null".
+    A list or a model travels as its JSON text, and so does a `None` that turns something off: "null".
     """
     values = options.model_dump(mode="json", exclude_unset=True)
     return {
-        name: json.dumps(value) if value is None or isinstance(value, list) else value
+        name: json.dumps(value) if value is None or isinstance(value, list | dict) else value
         for name, value in values.items()
         if value is not None or type(options).model_fields[name].default is not None
     }
@@ -30,7 +30,7 @@ def parse_parameters(options: type[Options], parameters: Mapping[str, object]) -
     """Read an options model out of request parameters.
 
     Text is accepted for every field ("5", "true", "[0.0, 0.2]"), since HTTP headers carry nothing else.
-    Python values, lists and `None` included, are too.
+    Python values, lists, models and `None` included, are too.
 
     Raises:
         InvalidOption: A parameter does not exist or its value is refused; the message names it.
@@ -43,14 +43,14 @@ def parse_parameters(options: type[Options], parameters: Mapping[str, object]) -
     try:
         return options.model_validate(values)
     except ValidationError as error:
-        raise InvalidOption(_explain(error)) from None
+        raise InvalidOption(_explain(options, error)) from None
 
 
 def _from_text(options: type[WireModel], name: str, value: object) -> object:
-    """Decode the JSON text of a list or of "null"; every other text is left for pydantic to convert."""
+    """Decode the JSON text of a list, a model or "null"; every other text is left for pydantic to convert."""
     if not isinstance(value, str) or _takes_text(options, name):
         return value
-    if value == "null" or value.lstrip().startswith("["):
+    if value == "null" or value.lstrip().startswith(("[", "{")):
         try:
             return json.loads(value)
         except ValueError:
@@ -63,10 +63,19 @@ def _takes_text(options: type[WireModel], name: str) -> bool:
     return kind is str or str in get_args(kind)
 
 
-def _explain(error: ValidationError) -> str:
+def _explain(options: type[WireModel], error: ValidationError) -> str:
     """Say which field was refused and why, in one line; the first field when there are several."""
     first = error.errors(include_url=False)[0]
     why = first["msg"].removeprefix("Value error, ")
     if not first["loc"]:
         return why
-    return f"{first['loc'][0]}: {why[0].lower()}{why[1:]} (got {first['input']!r:.100})"
+    name, *inside = map(str, first["loc"])
+    field = ".".join([name, *inside]) if _is_model(options, name) else name
+    return f"{field}: {why[0].lower()}{why[1:]} (got {first['input']!r:.100})"
+
+
+def _is_model(options: type[WireModel], name: str) -> bool:
+    return any(
+        isinstance(kind, type) and issubclass(kind, WireModel)
+        for kind in get_args(options.model_fields[name].annotation)
+    )

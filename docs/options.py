@@ -1,0 +1,52 @@
+"""Write the tables of options.md, below its marker, out of the options models: `make docs`."""
+
+from pathlib import Path
+
+from pydantic.fields import FieldInfo
+
+from triologue.schema import PyannoteSpeakerDiarizationParams, StreamParams, VadParameters, WhisperParams
+from triologue.schema.base import WireModel
+from triologue.schema.wording import default_text, type_name
+
+PAGE = Path(__file__).with_suffix(".md")
+MARKER = "<!-- `make docs` writes what follows. -->\n"
+MODELS = (WhisperParams, VadParameters, PyannoteSpeakerDiarizationParams, StreamParams)
+HEAD = ("option", "type", "default", "bounds", "meaning")
+SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "max_length": "length ≤"}
+
+
+def renew(page: str) -> str:
+    """Return the page with what is below its marker written anew."""
+    return page.partition(MARKER)[0] + MARKER + "".join(map(section, MODELS))
+
+
+def section(model: type[WireModel]) -> str:
+    """Return a model's heading, docstring and table."""
+    rows = [HEAD, ("---",) * len(HEAD), *(row(*item) for item in model.model_fields.items())]
+    table = "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
+    return f"\n## {model.__name__}\n\n{model.__doc__}\n\n{table}"
+
+
+def row(name: str, field: FieldInfo) -> tuple[str, ...]:
+    """Return the cells of one option."""
+    cells = (f"`{name}`", f"`{type_name(field)}`", f"`{default_text(field)}`", bounds(field), meaning(field))
+    return tuple(cell.replace("|", "\\|") for cell in cells)
+
+
+def bounds(field: FieldInfo) -> str:
+    """Return a field's bounds, such as "≥ 1, ≤ 20"."""
+    return ", ".join(
+        f"{sign} {getattr(bound, name):g}"
+        for bound in field.metadata
+        for name, sign in SIGNS.items()
+        if hasattr(bound, name)
+    )
+
+
+def meaning(field: FieldInfo) -> str:
+    """Return a field's docstring in one line."""
+    return " ".join((field.description or "").split())
+
+
+if __name__ == "__main__":
+    PAGE.write_text(renew(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
