@@ -481,6 +481,34 @@ def test_serve_refuses_to_start_without_the_weights(
     assert f"models fetch whisper/base --models {tmp_path / 'none'}`" in launcher.said.read_text()
 
 
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (
+            "whisper.compute_type=float16",
+            "whisper.compute_type: this CPU does not compute in float16; it does in ",
+        ),
+        ("whisper.device=cuda", "whisper.device: there is no CUDA GPU here, "),
+    ],
+)
+def test_serve_refuses_what_the_machine_cannot_compute(
+    change: str,
+    error: str,
+    launch: Callable[..., Launcher],
+    repository: Path,
+    traces: Traces,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    write_model(repository, "whisper")
+    launcher = launch("--set", change)
+    assert launcher.end(timeout_s=10.0) == 1
+    # Where Triton is, and the error: it has not been started.
+    _, last = launcher.said.read_text().splitlines()
+    assert last.startswith(f"error: {error}")
+    traces.assert_none()
+
+
 def test_a_command_gets_the_address_and_gives_the_status(
     launch: Callable[..., Launcher], traces: Traces
 ) -> None:

@@ -69,6 +69,22 @@ def test_cores_take_their_settings(name: str, settings: Settings) -> None:
     assert group.kind == (ModelInstanceGroup.KIND_GPU if device == "cuda" else ModelInstanceGroup.KIND_CPU)
 
 
+@pytest.mark.parametrize("name", CORES)
+@pytest.mark.parametrize(
+    ("device", "gpus"), [("cpu", []), ("cuda", [0, 1])], ids=["on the CPU", "on two GPUs"]
+)
+def test_cores_run_in_several_instances(name: str, device: str, gpus: list[int]) -> None:
+    core = {"instances": 3, "gpus": [0, 1]}
+    settings = Settings(
+        whisper={"device": device, **core},
+        diarization={"device": device, "segmentation": core, "embedding": core},
+    )
+    (group,) = configure(read_config(REPOSITORY / name), settings).instance_group
+    assert group.kind == (ModelInstanceGroup.KIND_GPU if gpus else ModelInstanceGroup.KIND_CPU)
+    # On each of the GPUs.
+    assert (group.count, list(group.gpus)) == (3, gpus)
+
+
 def test_the_profiles_differ_where_they_should() -> None:
     kinds = {
         profile: configure(read_config(REPOSITORY / "whisper"), Settings(profile=profile))

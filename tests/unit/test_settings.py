@@ -1,6 +1,7 @@
 """Settings: profiles, and what the environment and flags change in them."""
 
 import os
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,28 @@ def test_processes_of_the_models_read_the_same_settings(
     assert Settings() == settings
 
 
+@pytest.mark.parametrize(
+    ("text", "gpus"), [("[0,1]", (0, 1)), ("[2, 0]", (2, 0)), ("0,1", (0, 1)), ("3", (3,)), ("", (0,))]
+)
+@pytest.mark.parametrize("core", ["whisper", "diarization.segmentation", "diarization.embedding"])
+def test_a_variable_lists_gpus(
+    core: str, text: str, gpus: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in to_variables({f"{core}.gpus": text}).items():
+        monkeypatch.setenv(variable, value)
+    settings = Settings()
+    assert attrgetter(core)(settings).gpus == gpus
+    for variable, value in settings.to_environment().items():
+        monkeypatch.setenv(variable, value)
+    assert Settings() == settings
+
+
+def test_a_profile_lists_gpus(tmp_path: Path) -> None:
+    text = (PROFILES / "gpu.toml").read_text()
+    (tmp_path / "mine.toml").write_text(text.replace("[whisper]\n", "[whisper]\ngpus = [0, 1]\n"))
+    assert Settings(profile=str(tmp_path / "mine.toml")).whisper.gpus == (0, 1)
+
+
 def test_no_threads_means_one_for_every_core(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(12)))
     monkeypatch.setenv("TRIOLOGUE_DIARIZATION__THREADS", "0")
@@ -82,6 +105,10 @@ def test_no_threads_means_one_for_every_core(monkeypatch: pytest.MonkeyPatch) ->
         ("TRIOLOGUE_LIMITS__AUDIO_HUORS", "1", "limits.audio_huors"),
         ("TRIOLOGUE_WHISPER__COMPUTE_TYPE", "int3", "whisper.compute_type"),
         ("TRIOLOGUE_WHISPER__THREADS", "-1", "whisper.threads"),
+        ("TRIOLOGUE_WHISPER__GPUS", "[]", "whisper.gpus"),
+        ("TRIOLOGUE_WHISPER__GPUS", "[0,1,0]", "whisper.gpus"),
+        ("TRIOLOGUE_WHISPER__GPUS", "-1", "whisper.gpus.0"),
+        ("TRIOLOGUE_DIARIZATION__EMBEDDING__GPUS", "all", "diarization.embedding.gpus.0"),
         ("TRIOLOGUE_DIARIZATION__DEVICE", "tpu", "diarization.device"),
         ("TRIOLOGUE_SERVICE__TRANSCRIPTION__QUEUE", "0", "service.transcription.queue"),
         ("TRIOLOGUE_GRPC_PORT", "65536", "grpc_port"),
@@ -130,6 +157,7 @@ def test_flags_become_variables() -> None:
     ("arguments", "lines"),
     [
         (["--whisper", "small", "--threads", "-3"], ["whisper.threads: Input should be greater"]),
+        (["--set", "whisper.gpus=[1,1]"], ["whisper.gpus: it must list one GPU or more, each once, not "]),
         (["--set", "limits.core_queue=0", "--set", "limits.x=1"], ["limits.core_queue: ", "limits.x: "]),
         (["--set", "colour=1"], ["colour: there is no such setting"]),
         (["--set", "colour"], ["--set colour: it must read KEY=VALUE"]),

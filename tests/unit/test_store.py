@@ -21,6 +21,7 @@ import typer
 from tenacity import wait_none
 from typer.testing import CliRunner
 
+from triologue.schema import WhisperModelSize
 from triologue_server.store import (
     Artifact,
     ChecksumMismatch,
@@ -490,6 +491,15 @@ def test_names() -> None:
     three_one = resolve_diarization("pyannote/speaker-diarization-3.1")
     assert isinstance(three_one, Artifact)
     assert [source.folder for source in three_one.snapshots] == ["", "segmentation", "embedding"]
+
+
+@pytest.mark.parametrize("size", WhisperModelSize)
+def test_every_size_is_a_model(size: WhisperModelSize) -> None:
+    model = resolve_whisper(size.value)
+    assert isinstance(model, Artifact)
+    assert model.files or model.snapshots
+    # It is fetched and listed by its name.
+    assert resolve(model.name) == model
 
 
 @pytest.mark.parametrize(

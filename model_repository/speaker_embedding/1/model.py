@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from triologue_server.diarization.embedding import EmbeddingModel, SpeakersOfSpan
 from triologue_server.diarization.networks import load_networks
 from triologue_server.settings import Settings
+from triologue_server.triton.placement import torch_device_of
 from triologue_server.triton.rows import array_of, audio_of, execute_rows
 
 
@@ -19,8 +20,7 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Load the embedding network."""
-        settings = Settings()
-        self._model = EmbeddingModel(load_networks(settings), settings.diarization.device)
+        self._model = EmbeddingModel(load_networks(Settings()), torch_device_of(args))
 
     def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """Embed the speakers of the spans of all requests."""

@@ -24,6 +24,7 @@ from triologue_server.store import (
 from triologue_server.store.cli import models_app
 from triologue_server.store.display import shown_progress
 from triologue_server.triton import serving
+from triologue_server.triton.devices import check_devices
 from triologue_server.triton.installation import locate_triton
 from triologue_server.triton.launch_error import LaunchError
 from triologue_server.triton.ports import PORTS
@@ -111,7 +112,9 @@ def serve(
         _fail(f"there is no command {command[0]}", status=127)
     try:
         console.print(f"Triton at {locate_triton()}, Python {platform.python_version()}")
-        _check_models(settings, fetch=fetch)
+        served = set(model_names(find_repository(settings)))
+        check_devices(settings, served)
+        _check_models(settings, served, fetch=fetch)
         status = serving.serve(settings, command or [], console)
     except (LaunchError, StoreError, OSError) as error:
         _fail(str(error))
@@ -155,11 +158,11 @@ def _change(text: str) -> tuple[str, str]:
     return key, value
 
 
-def _check_models(settings: Settings, *, fetch: bool) -> None:
+def _check_models(settings: Settings, served: set[str], *, fetch: bool) -> None:
     """Verify the weights of the models that will be served, and exit when some are missing."""
     started = time.monotonic()
     store = ModelStore(settings.models)
-    needed = _needed(settings)
+    needed = _needed(settings, served)
     missing = [model for model in needed if {file.state for file in store.verify(model)} != {State.PRESENT}]
     if missing and not fetch:
         names = " ".join(map(_name, missing))
@@ -175,8 +178,7 @@ def _check_models(settings: Settings, *, fetch: bool) -> None:
         console.print(f"models verified in {time.monotonic() - started:.1f} s: {names}")
 
 
-def _needed(settings: Settings) -> list[Model]:
-    served = set(model_names(find_repository(settings)))
+def _needed(settings: Settings, served: set[str]) -> list[Model]:
     needed: list[Model] = []
     if "whisper" in served:
         needed.append(resolve_whisper(settings.whisper.model))

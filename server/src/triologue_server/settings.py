@@ -10,9 +10,11 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -32,8 +34,25 @@ def _all_cores(threads: int) -> int:
     return threads or len(os.sched_getaffinity(0))
 
 
+def _listed(gpus: object) -> object:
+    # A variable holds "0,1", or "[0, 1]" as `to_environment` writes it.
+    if not isinstance(gpus, str):
+        return gpus
+    text = gpus.strip("[] ")
+    return text.split(",") if text else []
+
+
+def _each_once(gpus: tuple[int, ...]) -> tuple[int, ...]:
+    if not gpus or len(set(gpus)) < len(gpus):
+        raise PydanticCustomError("gpus", "it must list one GPU or more, each once")
+    return gpus
+
+
 Threads = Annotated[int, Field(ge=0, le=1024), AfterValidator(_all_cores)]
 Device = Literal["cpu", "cuda"]
+Gpus = Annotated[
+    tuple[Annotated[int, Field(ge=0)], ...], NoDecode, BeforeValidator(_listed), AfterValidator(_each_once)
+]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
@@ -45,7 +64,9 @@ class CoreSettings(_Section):
     """How Triton runs a batchable core."""
 
     instances: int = Field(ge=1, le=64)
-    """Processes that run the model, each with its own copy of the weights."""
+    """Processes that run the model, on each of its GPUs; each has its own copy of the weights."""
+    gpus: Gpus = (0,)
+    """Numbers of the GPUs that it runs on, where it runs on GPUs."""
     max_batch_size: int = Field(ge=1, le=256)
     """Requests joined into one execution at most."""
     queue_delay_ms: int = Field(ge=0, le=10_000)
@@ -63,6 +84,8 @@ class WhisperSettings(CoreSettings):
     """Number format of CTranslate2."""
     threads: Threads
     """CPU threads; 0 means one for every core."""
+    workers: int = Field(ge=1, le=64)
+    """Parts of a batch that are worked on side by side, by an equal share of the threads each."""
 
 
 class DiarizationSettings(_Section):

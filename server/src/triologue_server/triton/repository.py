@@ -1,5 +1,6 @@
 """Write the model repository that Triton loads: the one in the source tree, with the settings applied."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from google.protobuf import text_format  # type: ignore[import-untyped]
@@ -98,18 +99,17 @@ def _set_core(config: ModelConfig, core: CoreSettings, device: Device, queue: in
     config.max_batch_size = core.max_batch_size
     config.dynamic_batching.max_queue_delay_microseconds = core.queue_delay_ms * 1_000
     config.dynamic_batching.default_queue_policy.max_queue_size = queue
-    kind = ModelInstanceGroup.KIND_GPU if device == "cuda" else ModelInstanceGroup.KIND_CPU
-    _set_instances(config, core.instances, kind)
+    _set_instances(config, core.instances, core.gpus if device == "cuda" else ())
 
 
 def _set_public(config: ModelConfig, public: PublicModelSettings) -> None:
     # Without batching this policy still bounds the queue.
     config.dynamic_batching.default_queue_policy.max_queue_size = public.queue
-    _set_instances(config, public.concurrency, ModelInstanceGroup.KIND_CPU)
+    _set_instances(config, public.concurrency)
 
 
-def _set_instances(config: ModelConfig, count: int, kind: int) -> None:
+def _set_instances(config: ModelConfig, count: int, gpus: Sequence[int] = ()) -> None:
+    """Ask for `count` instances on each of the GPUs, or without any on the CPU."""
     del config.instance_group[:]
-    # Without a choice Triton would start as many on each GPU, where the models do not look.
-    gpus = [0] if kind == ModelInstanceGroup.KIND_GPU else []
+    kind = ModelInstanceGroup.KIND_GPU if gpus else ModelInstanceGroup.KIND_CPU
     config.instance_group.add(count=count, kind=kind, gpus=gpus)
