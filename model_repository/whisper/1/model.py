@@ -1,4 +1,4 @@
-"""Core `whisper`: windows of speech in, their transcripts out."""
+"""Core `whisper`: features of windows in, what they say out."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ from collections.abc import Sequence
 
 import triton_python_backend_utils as pb_utils
 
-from triologue.schema import InvalidOption, WhisperParams
+from triologue.schema import InvalidOption
 from triologue_server.settings import Settings
 from triologue_server.store import ModelStore, resolve_whisper
 from triologue_server.transcription.whisper import WhisperCore, WindowRequest
-from triologue_server.transcription.window import WindowTranscript
-from triologue_server.triton.rows import array_of, audio_of, execute_rows, text_tensor
+from triologue_server.transcription.window import Hypothesis, WindowOptions
+from triologue_server.triton.placement import gpu_of
+from triologue_server.triton.rows import array_of, execute_rows, features_of, text_tensor
 
 
 class TritonPythonModel:
-    """Tensors to windows, transcripts to tensors."""
+    """Tensors to windows, hypotheses to tensors."""
 
     def initialize(self, args: dict[str, str]) -> None:
         """Load the Whisper model."""
         settings = Settings()
         folder = ModelStore(settings.models).require(resolve_whisper(settings.whisper.model))
-        self._core = WhisperCore(folder, settings.whisper)
+        self._core = WhisperCore(folder, settings.whisper, gpu=gpu_of(args))
 
     def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """Transcribe the windows of all requests together."""
@@ -31,16 +32,17 @@ class TritonPythonModel:
 def _read(request: pb_utils.InferenceRequest) -> list[WindowRequest]:
     texts = array_of(request, "OPTIONS")[:, 0]
     return [
-        WindowRequest(samples, _options(text)) for samples, text in zip(audio_of(request), texts, strict=True)
+        WindowRequest(features, _options(text))
+        for features, text in zip(features_of(request), texts, strict=True)
     ]
 
 
-def _options(text: bytes) -> WhisperParams:
+def _options(text: bytes) -> WindowOptions:
     try:
-        return WhisperParams.model_validate_json(text)
+        return WindowOptions.model_validate_json(text)
     except ValueError as error:
         raise InvalidOption(f"OPTIONS: {error}") from None
 
 
-def _write(transcripts: list[WindowTranscript]) -> pb_utils.Tensor:
-    return text_tensor("TRANSCRIPT", [transcript.model_dump_json() for transcript in transcripts])
+def _write(hypotheses: list[Hypothesis]) -> pb_utils.Tensor:
+    return text_tensor("HYPOTHESIS", [hypothesis.model_dump_json() for hypothesis in hypotheses])

@@ -5,8 +5,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from triologue.schema import WhisperParams
-from triologue_server.transcription.window import WindowTranscript
+from triologue_server.transcription.processor import Features
+from triologue_server.transcription.window import Hypothesis, WindowOptions
 
 
 class Cores(Protocol):
@@ -18,5 +18,5 @@ class Cores(Protocol):
     async def embeddings(self, span: NDArray[np.int16], activity: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the voices of a span: (`WINDOWS`, `SPEAKERS`, dimension)."""
 
-    async def transcript(self, window: NDArray[np.int16], options: WhisperParams) -> WindowTranscript:
-        """Return what is said in a window, in the window's time."""
+    async def hypothesis(self, features: Features, options: WindowOptions) -> Hypothesis:
+        """Return what a window says, in the window's time."""

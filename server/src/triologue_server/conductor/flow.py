@@ -1,7 +1,8 @@
 """Doing a bounded number of things at once, in order, with nothing left running when one fails."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
+from concurrent.futures import Executor
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
@@ -67,3 +68,16 @@ async def drain(queue: "asyncio.Queue[Item | None]") -> AsyncIterator[Item]:
     """Yield what is put into a queue, until `None` is."""
     while (item := await queue.get()) is not None:
         yield item
+
+
+async def in_thread(pool: Executor, work: Callable[[], Outcome]) -> Outcome:
+    """Do blocking work in a thread of `pool`."""
+    return await asyncio.get_running_loop().run_in_executor(pool, work)
+
+
+async def each_in_thread(pool: Executor, items: Iterable[Item]) -> AsyncIterator[Item]:
+    """Yield items whose making takes time, each made in a thread of `pool` when it is asked for."""
+    iterator = iter(items)
+    end = object()
+    while (item := await in_thread(pool, lambda: next(iterator, end))) is not end:
+        yield item  # type: ignore[misc]

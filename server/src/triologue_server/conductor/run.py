@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from concurrent.futures import Executor
 from contextlib import aclosing
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from triologue.schema import (
     DiarizedTranscriptionResult,
     Event,
     InfoEvent,
+    NotFound,
     PayloadTooLarge,
     ProcessingInfo,
     ProgressEvent,
@@ -31,14 +32,13 @@ from triologue.schema import (
 )
 from triologue_server.audio import Recording, decode_audio
 from triologue_server.conductor.cores import Cores
-from triologue_server.conductor.flow import all_or_cancel, bounded_map, drain
-from triologue_server.conductor.language import LanguageVote
-from triologue_server.conductor.speech import SpeechFinder
-from triologue_server.conductor.windows import Window, WindowPacker, even_regions
+from triologue_server.conductor.flow import all_or_cancel, bounded_map, drain, in_thread
+from triologue_server.conductor.request import without_effect
+from triologue_server.conductor.transcriber import Transcriber
 from triologue_server.diarization.pipeline import speaker_turns
 from triologue_server.diarization.spans import WINDOWS, Span, spans
 from triologue_server.settings import Limits
-from triologue_server.transcription.window import WindowTranscript
+from triologue_server.transcription.processor import WhisperProcessor
 
 SILENCE = AsrTranscriptionInfo(language="silence", language_confidence=1.0)
 
@@ -46,7 +46,6 @@ _PAUSE_SECONDS = 0.3  # a speaker who pauses for less is still speaking, as far 
 
 Pipeline = Literal["diarized_asr", "transcription", "diarization"]
 Emit = Callable[[Event], Awaitable[None]]
-Outcome = TypeVar("Outcome")
 Answer = TranscriptionResult | DiarizationResult | DiarizedTranscriptionResult
 
 
@@ -54,13 +53,14 @@ class Run:
     """Turns one upload into one answer.
 
     Segmentation runs once: its activity is what diarization clusters, and the speech in it is what Whisper's
-    windows are cut from. Whisper and the speaker embeddings follow it span by span, side by side.
+    batched windows are cut from. Whisper and the speaker embeddings follow it span by span, side by side.
 
     Args:
         pipeline: Which answer is wanted.
         options: Of transcription, diarization, or both.
         cores: Where the computing is done.
         diarizer: pyannote's pipeline, for all but its networks.
+        processor: Of the Whisper model, where there is one.
         limits: How much may be under way at once.
         pool: Threads for decoding and merging.
         clustering: Threads for clustering, which takes the memory of the whole recording's voices.
@@ -73,6 +73,7 @@ class Run:
         options: DiarizedAsrOptions,
         cores: Cores,
         diarizer: SpeakerDiarization,
+        processor: WhisperProcessor | None,
         limits: Limits,
         pool: Executor,
         clustering: Executor,
@@ -85,6 +86,7 @@ class Run:
         self._options = options
         self._cores = cores
         self._diarizer = diarizer
+        self._processor = processor
         self._limits = limits
         self._pool = pool
         self._clustering = clustering
@@ -92,16 +94,11 @@ class Run:
         self._activity: list[NDArray[np.uint8]] = []
         self._embeddings: list[NDArray[np.float32]] = []
         self._to_embed: asyncio.Queue[tuple[Span, NDArray[np.uint8]] | None] = asyncio.Queue()
-        self._windows: asyncio.Queue[Window | None] = asyncio.Queue()
-        # Windows wait for the decision while they are under way: no more may have a vote than can be.
-        self._language = LanguageVote(
-            min(options.language_detection_segments, limits.windows_in_flight),
-            options.language_detection_threshold,
-        )
-        self._window_count = 0
+        self._found_active: asyncio.Queue[NDArray[np.uint8] | None] = asyncio.Queue()
         self._segments: list[AsrSegment] = []
         self._turns: list[SpeakerDiarizationSegment] = []
-        self._warnings: list[str] = []
+        self._language = SILENCE
+        self._warnings = without_effect(options) if self._transcribes else []
 
     async def answer(self, upload: bytes) -> Answer:
         """Process an upload.
@@ -115,53 +112,34 @@ class Run:
                 f"{len(upload)} bytes are more than the {self._limits.upload_bytes} this server takes"
             )
         max_seconds = self._limits.audio_hours * 3600
-        self._recording: Recording = await self._in_thread(partial(decode_audio, upload, max_seconds))
+        self._recording: Recording = await in_thread(self._pool, partial(decode_audio, upload, max_seconds))
         await self._emit(InfoEvent(audio=self._recording.info))
-        parts = [self._listen()]
+        parts = []
         if self._diarizes:
-            parts.append(self._diarize())
+            parts += [self._listen(), self._diarize()]
         if self._transcribes:
             parts.append(self._transcribe())
         await all_or_cancel(*parts)
         if self._transcribes and self._diarizes:
             turns = join_touching_turns(self._turns, _PAUSE_SECONDS)
-            self._segments = await self._in_thread(
-                partial(PostProcessingForDiarizedAsr.process, turns, self._segments)
+            self._segments = await in_thread(
+                self._pool, partial(PostProcessingForDiarizedAsr.process, turns, self._segments)
             )
         return self._result(time.perf_counter() - started)
 
     async def _listen(self) -> None:
-        """Find who is active, and hand on spans to embed and windows to transcribe."""
-        by_speech = self._transcribes and self._options.vad_filter and not self._options.clip_timestamps
-        num_samples = len(self._recording.samples)
-        finder, packer = SpeechFinder(num_samples), WindowPacker()
-        if self._transcribes and not by_speech:
-            self._hand_on(packer.add(even_regions(num_samples, self._options.clip_timestamps)))
-            self._hand_on_last(packer.finish())
-        if self._diarizes or by_speech:
-            segmented = bounded_map(self._segment, _each(spans(num_samples)), self._limits.spans_in_flight)
-            async with aclosing(segmented):
-                async for span, activity in segmented:
-                    if self._diarizes:
-                        self._activity.append(activity)
-                        self._to_embed.put_nowait((span, activity))
-                    if by_speech:
-                        self._hand_on(packer.add(finder.add(activity)))
-                    await self._progress("segmentation", span.stop)
+        """Find who is active, and hand on spans to embed and to look for speech in."""
+        segmented = bounded_map(
+            self._segment, _each(spans(len(self._recording.samples))), self._limits.spans_in_flight
+        )
+        async with aclosing(segmented):
+            async for span, activity in segmented:
+                self._activity.append(activity)
+                self._to_embed.put_nowait((span, activity))
+                self._found_active.put_nowait(activity)
+                await self._progress("segmentation", span.stop)
         self._to_embed.put_nowait(None)
-        if by_speech:
-            self._hand_on(packer.add(finder.finish()))
-            self._hand_on_last(packer.finish())
-
-    def _hand_on(self, windows: Iterable[Window]) -> None:
-        for window in windows:
-            self._windows.put_nowait(window)
-            self._window_count += 1
-
-    def _hand_on_last(self, windows: Iterable[Window]) -> None:
-        self._hand_on(windows)
-        self._windows.put_nowait(None)
-        self._language.close(self._window_count)
+        self._found_active.put_nowait(None)
 
     async def _segment(self, span: Span) -> tuple[Span, NDArray[np.uint8]]:
         activity = await self._cores.activity(self._samples(span))
@@ -174,7 +152,8 @@ class Run:
             async for span, embeddings in embedded:
                 self._embeddings.append(embeddings)
                 await self._progress("embedding", span.stop)
-        self._turns, self._warnings = await self._in_thread(
+        self._turns, warnings = await in_thread(
+            self._clustering,
             partial(
                 speaker_turns,
                 self._diarizer,
@@ -183,8 +162,8 @@ class Run:
                 self._options,
                 self._recording.info.duration,
             ),
-            self._clustering,
         )
+        self._warnings += warnings
 
     async def _embed(self, work: tuple[Span, NDArray[np.uint8]]) -> tuple[Span, NDArray[np.float32]]:
         span, activity = work
@@ -193,45 +172,27 @@ class Run:
         return span, embeddings[: span.windows]
 
     async def _transcribe(self) -> None:
-        transcribed = bounded_map(
-            self._transcribe_window, drain(self._windows), self._limits.windows_in_flight
+        if self._processor is None:
+            raise NotFound("whisper: this server has no such model, and cannot transcribe")
+        transcriber = Transcriber(
+            self._recording.samples,
+            self._options,
+            self._cores,
+            self._processor,
+            self._limits.windows_in_flight,
+            self._pool,
+            drain(self._found_active) if self._diarizes else None,
         )
-        async with aclosing(transcribed):
-            async for window, transcript in transcribed:
-                segments = window.restore(transcript.segments)
+        async with aclosing(transcriber.transcribe()) as transcribed:
+            async for segments, heard in transcribed:
                 self._segments += segments
                 for segment in segments:
                     await self._emit(SegmentEvent(segment=segment))
-                await self._progress("transcription", window.regions[-1].stop)
-
-    async def _transcribe_window(self, window: Window) -> tuple[Window, WindowTranscript]:
-        """Transcribe a window in the recording's language, or in its own when there may be several.
-
-        Windows that start before the language is known guess their own, and those that guessed differently
-        are transcribed again: waiting would leave the cores idle.
-        """
-        samples = window.cut(self._recording.samples)
-        transcript = await self._cores.transcript(samples, self._options_of(window))
-        self._language.hear(window.index, transcript.language, transcript.language_confidence)
-        if not self._options.multilingual:
-            language = (await self._language.decided()).language
-            if transcript.language != language:
-                transcript = await self._cores.transcript(samples, self._options_of(window))
-        return window, transcript
-
-    def _options_of(self, window: Window) -> DiarizedAsrOptions:
-        changes: dict[str, Any] = {}
-        if window.index > 0 and self._options.prefix is not None:
-            changes["prefix"] = None
-        if self._options.language is None and not self._options.multilingual and self._language.decision:
-            changes["language"] = self._language.decision.language
-        return self._options.model_copy(update=changes)
+                await self._progress("transcription", heard)
+        self._language = transcriber.language or SILENCE
 
     def _samples(self, span: Span) -> NDArray[np.int16]:
         return self._recording.samples[span.start : span.stop]
-
-    async def _in_thread(self, work: Callable[[], Outcome], pool: Executor | None = None) -> Outcome:
-        return await asyncio.get_running_loop().run_in_executor(pool or self._pool, work)
 
     async def _progress(
         self, stage: Literal["segmentation", "transcription", "embedding"], samples: int
@@ -254,7 +215,7 @@ class Run:
         transcript: dict[str, Any] = {
             "segments": self._segments,
             "transcription": AsrTranscription(text="".join(s.text for s in self._segments).strip()),
-            "transcription_info": self._language.decision if self._segments else SILENCE,
+            "transcription_info": self._language if self._segments else SILENCE,
         }
         if not self._diarizes:
             return TranscriptionResult(**transcript, **common)

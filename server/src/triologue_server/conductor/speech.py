@@ -11,12 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from triologue.schema import VadParameters
 from triologue_server.audio import SAMPLE_RATE
 from triologue_server.diarization.spans import FRAMES, HOP_SECONDS, WINDOW_SECONDS
 from triologue_server.transcription.window import WINDOW_SECONDS as LONGEST_SECONDS
 
 FRAMES_A_SECOND = FRAMES / WINDOW_SECONDS
-_PAD_SECONDS = 0.4  # what faster-whisper leaves around speech
+_THRESHOLD = 0.5
+_PAD_MS = 400  # what faster-whisper leaves around speech
 _SMOOTHING_SECONDS = 0.2  # a cut is looked for in activity averaged over this much
 
 
@@ -36,13 +38,26 @@ class Region:
 
 
 class SpeechFinder:
-    """Finds the regions with speech of a recording of `num_samples`, none longer than a Whisper window."""
+    """Finds the regions with speech of a recording, none longer than a Whisper window.
 
-    def __init__(self, num_samples: int) -> None:
+    Args:
+        num_samples: Length of the recording.
+        parameters: What counts as speech.
+    """
+
+    def __init__(self, num_samples: int, parameters: VadParameters | None = None) -> None:
+        given = parameters or VadParameters()
         self._num_samples = num_samples
         self._frames = math.ceil(num_samples / SAMPLE_RATE * FRAMES_A_SECOND)
-        self._pad = round(_PAD_SECONDS * FRAMES_A_SECOND)
-        self._longest = int(LONGEST_SECONDS * FRAMES_A_SECOND) - 2 * self._pad
+        self._threshold = given.threshold or _THRESHOLD
+        self._neg_threshold = given.neg_threshold or self._threshold
+        self._pad = _frames(_PAD_MS if given.speech_pad_ms is None else given.speech_pad_ms)
+        # By default silences shorter than the room at both of their ends do not divide.
+        silence = given.min_silence_duration_ms
+        self._gap = 2 * self._pad if silence is None else _frames(silence)
+        self._shortest = _frames(given.min_speech_duration_ms or 0)
+        longest_ms = min(LONGEST_SECONDS, given.max_speech_duration_s or math.inf) * 1000
+        self._longest = max(int(longest_ms * FRAMES_A_SECOND / 1000) - 2 * self._pad, _frames(1000))
         self._window = 0
         self._votes = np.zeros((2, FRAMES))  # windows that hear speech, windows in all; from `_first` on
         self._first = 0  # frame of the recording that the first column of `_votes` is
@@ -84,23 +99,30 @@ class SpeechFinder:
     def _cut(self, last: bool) -> Iterator[Region]:
         """Yield regions from the front of the scores; keep what may still grow."""
         while True:
-            speech = np.flatnonzero(self._scores >= 0.5)
+            speech = np.flatnonzero(self._is_speech())
             if len(speech) == 0:
                 self._drop(max(0, len(self._scores) - self._pad))
                 return
-            # Silences shorter than the room at both of their ends do not divide.
-            ends = np.flatnonzero(np.diff(speech) > 2 * self._pad)
+            ends = np.flatnonzero(np.diff(speech) > max(1, self._gap))
             begin = speech[0]
             end = (speech[ends[0]] if len(ends) else speech[-1]) + 1
             if end - begin > self._longest:
                 end = begin + self._quietest(self._scores[begin : begin + self._longest])
                 yield self._region(begin - self._pad, end)
-            elif last or len(self._scores) - end > 2 * self._pad:
-                yield self._region(begin - self._pad, end + self._pad)
+            elif last or len(self._scores) - end > self._gap:
+                if end - begin >= self._shortest:
+                    yield self._region(begin - self._pad, end + self._pad)
             else:
                 self._drop(max(0, begin - self._pad))
                 return
             self._drop(end)
+
+    def _is_speech(self) -> NDArray[np.bool_]:
+        """Say for each frame whether it is speech, which begins at one threshold and ends at a lower one."""
+        above, below = self._scores >= self._threshold, self._scores < self._neg_threshold
+        decided = np.maximum.accumulate(np.where(above | below, np.arange(len(above)), 0))
+        speech: NDArray[np.bool_] = above[decided]
+        return speech
 
     def _drop(self, frames: int) -> None:
         self._scores = self._scores[frames:]
@@ -119,3 +141,7 @@ class SpeechFinder:
         half = len(scores) // 2
         candidates = smooth[half : len(scores) - width]
         return half + len(candidates) - 1 - int(np.argmin(candidates[::-1].round(6)))
+
+
+def _frames(milliseconds: float) -> int:
+    return round(milliseconds * FRAMES_A_SECOND / 1000)

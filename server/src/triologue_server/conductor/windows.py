@@ -1,4 +1,4 @@
-"""Whisper windows: regions of speech packed side by side, and the way back to the recording's time."""
+"""Excerpts of a recording: regions side by side, and the way back to the recording's time."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,20 +14,23 @@ from triologue_server.transcription.window import WINDOW_SAMPLES
 
 
 @dataclass(frozen=True)
-class Window:
-    """What Whisper hears at once: regions of a recording, one after the other, without what lies between."""
+class Excerpt:
+    """Regions of a recording, one after the other, without what lies between."""
 
-    index: int
-    """Number of the window in its recording, from 0."""
     regions: tuple[Region, ...]
-    """In order of time; together at most `WINDOW_SAMPLES`."""
+    """In order of time."""
 
     def cut(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
-        """Return the window's samples out of the recording's."""
+        """Return the excerpt's samples out of the recording's."""
         return np.concatenate([samples[region.start : region.stop] for region in self.regions])
 
+    def sample_at(self, sample: int) -> int:
+        """Return the sample of the recording up to which one has heard at a sample of the excerpt."""
+        region, offset = self._region_at((sample - 1) / SAMPLE_RATE)
+        return min(region.stop, sample + round(offset * SAMPLE_RATE))
+
     def restore(self, segments: Iterable[AsrSegment]) -> list[AsrSegment]:
-        """Move segments from the window's time to the recording's."""
+        """Move segments from the excerpt's time to the recording's."""
         return [self._restore_segment(segment) for segment in segments]
 
     def _restore_segment(self, segment: AsrSegment) -> AsrSegment:
@@ -47,7 +50,7 @@ class Window:
         return word.model_copy(update={"time_interval": self._restore_interval(interval, middle)})
 
     def _restore_interval(self, interval: TimeInterval, anchor: float) -> TimeInterval:
-        """Move an interval into the region that `anchor`, a time in the window, lies in."""
+        """Move an interval into the region that `anchor`, a time in the excerpt, lies in."""
         region, offset = self._region_at(anchor)
         first, last = region.start / SAMPLE_RATE, region.stop / SAMPLE_RATE
         start = min(max(interval.start + offset, first), last)
@@ -55,7 +58,7 @@ class Window:
         return TimeInterval(start=round(start, 3), end=round(end, 3))
 
     def _region_at(self, time: float) -> tuple[Region, float]:
-        """Return the region heard at a time in the window, and what to add for the recording's time."""
+        """Return the region heard at a time in the excerpt, and what to add for the recording's time."""
         ends = list(accumulate(region.samples for region in self.regions))
         found = next((at for at, end in enumerate(ends) if time * SAMPLE_RATE < end), len(ends) - 1)
         region = self.regions[found]
@@ -63,14 +66,13 @@ class Window:
 
 
 class WindowPacker:
-    """Packs regions into windows as full as they go."""
+    """Packs regions into Whisper windows as full as they go."""
 
     def __init__(self) -> None:
-        self._count = 0
         self._regions: list[Region] = []
         self._samples = 0
 
-    def add(self, regions: Iterable[Region]) -> Iterator[Window]:
+    def add(self, regions: Iterable[Region]) -> Iterator[Excerpt]:
         """Take regions in order of time, none longer than a window; yield the windows that are full."""
         for region in regions:
             if self._samples + region.samples > WINDOW_SAMPLES:
@@ -78,11 +80,10 @@ class WindowPacker:
             self._regions.append(region)
             self._samples += region.samples
 
-    def finish(self) -> Iterator[Window]:
+    def finish(self) -> Iterator[Excerpt]:
         """Yield what is left, as one window."""
         if self._regions:
-            yield Window(self._count, tuple(self._regions))
-            self._count += 1
+            yield Excerpt(tuple(self._regions))
             self._regions, self._samples = [], 0
 
 

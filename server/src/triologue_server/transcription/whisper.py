@@ -1,47 +1,93 @@
-"""The Whisper core: windows of speech in, their transcripts out, many at once.
+"""The Whisper core: windows of speech in, hypotheses out, many at once.
 
 Each window goes through the encoder once; language detection, decoding, retries and word alignment all work
-on that output. Windows are decoded together when their options and language are the same.
+on that output. Windows are decoded together when they are decoded alike.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ctranslate2 import DataType
 from faster_whisper import WhisperModel
 from faster_whisper.audio import pad_or_trim
 from faster_whisper.tokenizer import Tokenizer
-from faster_whisper.transcribe import get_ctranslate2_storage
-from numpy.typing import NDArray
 
-from triologue.schema import AsrSegment, InternalError, InvalidOption, TriologueError, WhisperParams
-from triologue_server.audio import SAMPLE_RATE, to_float
+from triologue.schema import InternalError, TriologueError
 from triologue_server.settings import WhisperSettings
-from triologue_server.transcription.alignment import RawSegment, align_words, cut_segments
+from triologue_server.transcription.alignment import align
+from triologue_server.transcription.checks import check_features, check_options
 from triologue_server.transcription.cuda import preload_cublas
-from triologue_server.transcription.decoding import decode
-from triologue_server.transcription.segments import aligns_words, to_schema
-from triologue_server.transcription.window import WindowTranscript
+from triologue_server.transcription.decoding import Decoded, decode, prompt_of
+from triologue_server.transcription.network import Encoded, SharedNetwork
+from triologue_server.transcription.processor import Features
+from triologue_server.transcription.window import AlignedWord, Hypothesis, WindowOptions
 
 _log = logging.getLogger(__name__)
 
-Encoded = NDArray[np.floating[Any]]
-"""(windows, frames, features): output of the encoder."""
+# What decoding depends on beside the prompt; windows that differ in the rest are decoded together.
+_DECODING_OPTIONS = {
+    "without_timestamps",
+    "beam_size",
+    "best_of",
+    "temperature",
+    "patience",
+    "length_penalty",
+    "repetition_penalty",
+    "no_repeat_ngram_size",
+    "compression_ratio_threshold",
+    "log_prob_threshold",
+    "no_speech_threshold",
+    "suppress_blank",
+    "suppress_tokens",
+    "max_initial_timestamp",
+    "max_new_tokens",
+}
 
 
 @dataclass(frozen=True)
 class WindowRequest:
     """One window to transcribe."""
 
-    samples: NDArray[np.int16]
-    """(samples,) at 16 kHz, at most `WINDOW_SAMPLES` of them."""
-    options: WhisperParams
+    features: Features
+    """(mels, frames), at most `WINDOW_FRAMES` of them."""
+    options: WindowOptions
     """What to transcribe it with; without a language it is detected."""
+
+
+@dataclass
+class _Work:
+    """A window on its way through the network."""
+
+    request: WindowRequest
+    row: int = -1  # in the encoder's output
+    language: tuple[str, float] = ("", 0.0)
+    tokenizer: Any = None
+    prompt: list[int] = field(default_factory=list)
+    decoded: Decoded | None = None
+    words: list[AlignedWord] = field(default_factory=list)
+    error: TriologueError | None = None
+
+    @property
+    def options(self) -> WindowOptions:
+        return self.request.options
+
+    @property
+    def hypothesis(self) -> Hypothesis:
+        language, confidence = self.language
+        if self.decoded is None:
+            return Hypothesis(language=language, language_confidence=confidence)
+        return Hypothesis(
+            language=language,
+            language_confidence=confidence,
+            tokens=self.decoded.tokens,
+            avg_logprob=self.decoded.avg_logprob,
+            no_speech_prob=self.decoded.no_speech_prob,
+            temperature=self.decoded.temperature,
+            words=self.words,
+        )
 
 
 class WhisperCore:
@@ -50,123 +96,143 @@ class WhisperCore:
     Args:
         folder: A CTranslate2 model.
         settings: Where and how to compute.
+        gpu: Number of the GPU to compute on, if it is to be one.
 
     Raises:
         RuntimeError: CTranslate2 cannot load the model or use the device.
+        ValueError: The device does not compute in the compute type.
     """
 
-    def __init__(self, folder: Path, settings: WhisperSettings) -> None:
+    def __init__(self, folder: Path, settings: WhisperSettings, gpu: int = 0) -> None:
         if settings.device == "cuda":
             preload_cublas()
+        workers = min(settings.workers, settings.threads)
         self._model = WhisperModel(
             str(folder),
             device=settings.device,
+            device_index=gpu,
             compute_type=settings.compute_type.value,
-            cpu_threads=settings.threads,
+            cpu_threads=settings.threads // workers,
+            num_workers=workers,
         )
+        self._model.model = SharedNetwork(self._model.model, workers)
 
-    def transcribe(self, windows: Sequence[WindowRequest]) -> list[WindowTranscript | TriologueError]:
+    def transcribe(self, requests: Sequence[WindowRequest]) -> list[Hypothesis | TriologueError]:
         """Transcribe windows; the answer for each does not depend on the others.
 
         A window whose options this model cannot honour is answered with the error.
         """
-        answers: dict[int, WindowTranscript | TriologueError] = {}
-        for options, at in _grouped(windows):
-            answers |= zip(at, self._answer_group([windows[n].samples for n in at], options), strict=True)
-        return [answers[window] for window in range(len(windows))]
+        windows = [_Work(request) for request in requests]
+        _in_groups(self._check, windows, id)
+        if good := _without_error(windows):
+            encoded = self._encode(good)
+            self._detect(encoded, good)
+            decoded = [window for window in good if not window.options.detect_only]
+            _in_groups(self._prompt, decoded, id)
+            _in_groups(lambda group: self._decode(encoded, group), decoded, _decoded_alike)
+            spoken = [window for window in decoded if window.options.word_timestamps]
+            _in_groups(lambda group: self._align(encoded, group), spoken, _aligned_alike)
+        return [window.error or window.hypothesis for window in windows]
 
-    def _answer_group(
-        self, samples: Sequence[NDArray[np.int16]], options: WhisperParams
-    ) -> Sequence[WindowTranscript | TriologueError]:
-        try:
-            self._check(options)
-            return self._transcribe_group(samples, options)
-        except TriologueError as error:
-            return [error] * len(samples)
-        except Exception as error:  # what one caller's options do to the model must not reach the others
-            # Names alone: prompts and hotwords are not for a log.
-            _log.exception("windows could not be transcribed with %s", sorted(options.model_fields_set))
-            return [InternalError(f"{type(error).__name__}: {error}")] * len(samples)
+    def _check(self, group: Sequence[_Work]) -> None:
+        for window in group:
+            check_features(self._model, window.request.features)
+            check_options(self._model, window.options)
 
-    def _check(self, options: WhisperParams) -> None:
-        language = options.language
-        if not self._model.model.is_multilingual:
-            if language not in (None, "en"):
-                raise InvalidOption(f"language: this server's model knows English only (got {language!r})")
-            if options.task == "translate":
-                raise InvalidOption("task: this server's model knows English only and cannot translate")
-        elif language is not None and self._model.hf_tokenizer.token_to_id(f"<|{language}|>") is None:
-            raise InvalidOption(f"language: this server's model does not know {language!r}")
-        # CTranslate2 checks nothing: a token it does not have ends the process, and all its callers with it.
-        vocabulary = self._model.hf_tokenizer.get_vocab_size()
-        if any(not -1 <= token < vocabulary for token in options.suppress_tokens or ()):
-            raise InvalidOption(f"suppress_tokens: this server's model has tokens 0 to {vocabulary - 1}")
-        if options.beam_size * options.patience < 0.5:
-            raise InvalidOption(f"patience: {options.patience} leaves none of {options.beam_size} beams")
+    def _encode(self, windows: Sequence[_Work]) -> Encoded:
+        for row, window in enumerate(windows):
+            window.row = row
+        encoded: Encoded = self._model.model.encode(
+            np.stack([pad_or_trim(window.request.features) for window in windows])
+        )
+        return encoded
 
-    def _transcribe_group(
-        self, samples: Sequence[NDArray[np.int16]], options: WhisperParams
-    ) -> list[WindowTranscript]:
-        encoded = self._encode(samples)  # (windows, frames, features)
-        languages = self._languages(encoded, options)
-        transcripts: list[WindowTranscript | None] = [None] * len(samples)
-        for language in sorted({language for language, _ in languages}):
-            at = [window for window, (found, _) in enumerate(languages) if found == language]
-            tokenizer = Tokenizer(
-                self._model.hf_tokenizer, self._model.model.is_multilingual, options.task, language
+    def _detect(self, encoded: Encoded, windows: Sequence[_Work]) -> None:
+        """Give each window its language."""
+        multilingual = self._model.model.is_multilingual
+        asked = []
+        for window in windows:
+            window.language = (window.options.language or "en", 1.0)
+            if multilingual and (window.options.language is None or window.options.multilingual):
+                asked.append(window)
+        if asked:
+            found = self._model.model.detect_language(encoded[_rows(asked)])
+            for window, ((token, probability), *_) in zip(asked, found, strict=True):
+                window.language = (token[2:-2], min(1.0, float(probability)))
+        for window in windows:
+            language, _ = window.language
+            window.tokenizer = Tokenizer(
+                self._model.hf_tokenizer, multilingual, window.options.task, language
             )
-            durations = [len(samples[window]) / SAMPLE_RATE for window in at]
-            for window, segments in zip(
-                at, self._segments(encoded[at], durations, tokenizer, options), strict=True
-            ):
-                confidence = languages[window][1]
-                transcripts[window] = WindowTranscript(
-                    language=language, language_confidence=confidence, segments=segments
-                )
-        return [transcript for transcript in transcripts if transcript is not None]
 
-    def _encode(self, samples: Sequence[NDArray[np.int16]]) -> Encoded:
-        extract = self._model.feature_extractor
-        features = np.stack([pad_or_trim(extract(to_float(window))[..., :-1]) for window in samples])
-        # On the CPU the output can be picked apart for retries; CTranslate2 moves it back by itself.
-        storage = self._model.model.encode(get_ctranslate2_storage(features), to_cpu=True)
-        if storage.dtype == DataType.bfloat16:  # NumPy has no such type
-            storage = storage.to(DataType.float32)
-        return np.asarray(storage)
+    def _prompt(self, group: Sequence[_Work]) -> None:
+        for window in group:
+            window.prompt = prompt_of(self._model, window.tokenizer, window.options)
 
-    def _languages(self, encoded: Encoded, options: WhisperParams) -> list[tuple[str, float]]:
-        if not self._model.model.is_multilingual:
-            return [("en", 1.0)] * len(encoded)
-        if options.language is not None and not options.multilingual:
-            return [(options.language, 1.0)] * len(encoded)
-        found = self._model.model.detect_language(get_ctranslate2_storage(encoded))
-        return [(token[2:-2], min(1.0, float(probability))) for (token, probability), *_ in found]
+    def _decode(self, encoded: Encoded, group: Sequence[_Work]) -> None:
+        first = group[0]
+        prompts = [window.prompt for window in group]
+        decoded = decode(self._model, encoded[_rows(group)], first.tokenizer, prompts, first.options)
+        for window, its in zip(group, decoded, strict=True):
+            window.decoded = its
 
-    def _segments(
-        self,
-        encoded: Encoded,
-        durations: Sequence[float],
-        tokenizer: Tokenizer,
-        options: WhisperParams,
-    ) -> list[list[AsrSegment]]:
-        decoded = decode(self._model, encoded, tokenizer, options)
-        windows: list[list[RawSegment]] = [
-            []
-            if hypothesis.is_silence(options)
-            else cut_segments(self._model, tokenizer, hypothesis.tokens, duration)
-            for hypothesis, duration in zip(decoded, durations, strict=True)
-        ]
-        if aligns_words(options):
-            align_words(self._model, tokenizer, encoded, windows, durations, options)
-        return [
-            list(to_schema(segments, hypothesis, tokenizer, duration, options))
-            for segments, hypothesis, duration in zip(windows, decoded, durations, strict=True)
-        ]
+    def _align(self, encoded: Encoded, group: Sequence[_Work]) -> None:
+        spoken = [window for window in group if not window.hypothesis.is_silence(window.options)]
+        if not spoken:
+            return
+        words = align(
+            self._model,
+            spoken[0].tokenizer,
+            encoded[_rows(spoken)],
+            [window.hypothesis.tokens for window in spoken],
+            [window.request.features.shape[1] for window in spoken],
+        )
+        for window, its in zip(spoken, words, strict=True):
+            window.words = its
 
 
-def _grouped(windows: Sequence[WindowRequest]) -> Iterable[tuple[WhisperParams, list[int]]]:
-    """Yield each distinct set of options with the indices of its windows."""
-    keys = [window.options.model_dump_json() for window in windows]
-    for _, group in groupby(sorted(range(len(windows)), key=keys.__getitem__), key=keys.__getitem__):
-        at = list(group)
-        yield windows[at[0]].options, at
+def _in_groups(
+    work: Callable[[Sequence[_Work]], None],
+    windows: Iterable[_Work],
+    key: Callable[[_Work], Hashable],
+) -> None:
+    """Do work for each group of windows that share a key, but not for windows that have failed.
+
+    What one caller's options do to the model must not reach the others: an error is the group's alone.
+    """
+    groups: dict[Hashable, list[_Work]] = {}
+    for window in _without_error(windows):
+        groups.setdefault(key(window), []).append(window)
+    for group in groups.values():
+        try:
+            work(group)
+        except Exception as error:
+            _fail(group, error)
+
+
+def _fail(group: Sequence[_Work], error: Exception) -> None:
+    if not isinstance(error, TriologueError):
+        # Names alone: prompts and hotwords are not for a log.
+        given = sorted(group[0].options.model_fields_set)
+        _log.error("windows could not be transcribed with %s", given, exc_info=error)
+        error = InternalError(f"{type(error).__name__}: {error}")
+    for window in group:
+        window.error = error
+
+
+def _without_error(windows: Iterable[_Work]) -> list[_Work]:
+    return [window for window in windows if window.error is None]
+
+
+def _rows(windows: Iterable[_Work]) -> list[int]:
+    return [window.row for window in windows]
+
+
+def _decoded_alike(window: _Work) -> Hashable:
+    # CTranslate2 wants prompts of one length, with the start of the transcript at one place.
+    start = window.prompt.index(window.tokenizer.sot)
+    return len(window.prompt), start, window.options.model_dump_json(include=_DECODING_OPTIONS)
+
+
+def _aligned_alike(window: _Work) -> Hashable:
+    return window.language[0], window.options.task

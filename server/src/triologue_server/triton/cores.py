@@ -10,17 +10,23 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
-from triologue.schema import Cancelled, InternalError, WhisperParams, server_error
+from triologue.schema import Cancelled, InternalError, server_error
 from triologue_server.diarization.spans import SPAN_SAMPLES
-from triologue_server.settings import Settings
-from triologue_server.transcription.window import WINDOW_SAMPLES, WindowTranscript
+from triologue_server.settings import CoreSettings, Device, Settings
+from triologue_server.transcription.processor import Features
+from triologue_server.transcription.window import WINDOW_FRAMES, Hypothesis, WindowOptions
 
-# What the core can act on; windows that differ in the rest may share a batch.
-_WINDOW_OPTIONS = set(WhisperParams.model_fields) - {
+# What the core can act on; the rest is the conductor's.
+_WINDOW_OPTIONS = set(WindowOptions.model_fields) - {
+    "mode",
     "vad_filter",
+    "vad_parameters",
     "clip_timestamps",
     "language_detection_segments",
     "language_detection_threshold",
+    "condition_on_previous_text",
+    "prompt_reset_on_temperature",
+    "hallucination_silence_threshold",
 }
 
 
@@ -29,12 +35,17 @@ def places(settings: Settings) -> dict[str, int]:
 
     What does not fit waits for its turn here, first come, first served, whichever recording it is of.
     """
-    cores = {
-        "whisper": settings.whisper,
-        "pyannote_segmentation": settings.diarization.segmentation,
-        "speaker_embedding": settings.diarization.embedding,
+    whisper, diarization = settings.whisper, settings.diarization
+    return {
+        "whisper": _places(whisper, whisper.device),
+        "pyannote_segmentation": _places(diarization.segmentation, diarization.device),
+        "speaker_embedding": _places(diarization.embedding, diarization.device),
     }
-    return {name: 2 * core.instances * core.max_batch_size for name, core in cores.items()}
+
+
+def _places(core: CoreSettings, device: Device) -> int:
+    instances = core.instances * (len(core.gpus) if device == "cuda" else 1)
+    return 2 * instances * core.max_batch_size
 
 
 class TritonCores:
@@ -58,12 +69,16 @@ class TritonCores:
         inputs = {**_audio(span, SPAN_SAMPLES), "ACTIVITY": activity}
         return await self._call("speaker_embedding", "EMBEDDINGS", inputs)
 
-    async def transcript(self, window: NDArray[np.int16], options: WhisperParams) -> WindowTranscript:
+    async def hypothesis(self, features: Features, options: WindowOptions) -> Hypothesis:
         """Ask `whisper`."""
         text = options.model_dump_json(include=_WINDOW_OPTIONS, exclude_unset=True)
-        inputs = {**_audio(window, WINDOW_SAMPLES), "OPTIONS": np.array([text.encode()], object)}
-        answer = await self._call("whisper", "TRANSCRIPT", inputs)
-        return WindowTranscript.model_validate_json(answer[0])
+        inputs = {
+            "FEATURES": _filled_up(features, WINDOW_FRAMES),
+            "NUM_FRAMES": np.array([features.shape[1]], np.int32),
+            "OPTIONS": np.array([text.encode()], object),
+        }
+        answer = await self._call("whisper", "HYPOTHESIS", inputs)
+        return Hypothesis.model_validate_json(answer[0])
 
     async def _call(self, model: str, output: str, inputs: dict[str, NDArray[Any]]) -> NDArray[Any]:
         if self._is_cancelled():
@@ -84,7 +99,9 @@ class TritonCores:
 
 
 def _audio(samples: NDArray[np.int16], full: int) -> dict[str, NDArray[Any]]:
-    return {
-        "AUDIO": np.pad(samples, (0, full - len(samples))),
-        "NUM_SAMPLES": np.array([len(samples)], np.int32),
-    }
+    return {"AUDIO": _filled_up(samples, full), "NUM_SAMPLES": np.array([len(samples)], np.int32)}
+
+
+def _filled_up(array: NDArray[Any], full: int) -> NDArray[Any]:
+    missing = full - array.shape[-1]
+    return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, missing)])

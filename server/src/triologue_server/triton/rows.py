@@ -14,6 +14,7 @@ from triologue_server.triton.errors import error_response
 
 Row = TypeVar("Row")
 Answer = TypeVar("Answer")
+Number = TypeVar("Number", np.int16, np.float32)
 
 
 def execute_rows(
@@ -79,12 +80,30 @@ def audio_of(request: pb_utils.InferenceRequest) -> list[NDArray[np.int16]]:
     Raises:
         InvalidOption: A number of samples does not fit.
     """
-    audio = array_of(request, "AUDIO").astype(np.int16, copy=False)  # (rows, samples)
-    counts = array_of(request, "NUM_SAMPLES").astype(int)[:, 0]
+    return _filled(request, "AUDIO", np.int16, "NUM_SAMPLES")
+
+
+def features_of(request: pb_utils.InferenceRequest) -> list[NDArray[np.float32]]:
+    """Return the spectrogram of each row of a request, (mels, frames), without what fills it up.
+
+    Raises:
+        InvalidOption: A number of frames does not fit, or a value is not a number.
+    """
+    rows = _filled(request, "FEATURES", np.float32, "NUM_FRAMES")
+    if not all(np.isfinite(features).all() for features in rows):
+        raise InvalidOption("FEATURES: some are infinite or not a number")
+    return rows
+
+
+def _filled(
+    request: pb_utils.InferenceRequest, name: str, kind: type[Number], count_name: str
+) -> list[NDArray[Number]]:
+    array = array_of(request, name).astype(kind, copy=False)  # (rows, ..., length)
+    counts = array_of(request, count_name).astype(int)[:, 0]
     for count in counts:
-        if not 0 < count <= audio.shape[1]:
-            raise InvalidOption(f"NUM_SAMPLES: {count} is not from 1 to {audio.shape[1]}")
-    return [row[:count] for row, count in zip(audio, counts, strict=True)]
+        if not 0 < count <= array.shape[-1]:
+            raise InvalidOption(f"{count_name}: {count} is not from 1 to {array.shape[-1]}")
+    return [row[..., :count] for row, count in zip(array, counts, strict=True)]
 
 
 def text_tensor(name: str, texts: Sequence[str]) -> pb_utils.Tensor:

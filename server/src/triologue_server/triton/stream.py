@@ -16,6 +16,8 @@ from triologue_server.conductor.run import Run
 from triologue_server.diarization.networks import load_from_store
 from triologue_server.diarization.pipeline import without_weights
 from triologue_server.settings import Settings
+from triologue_server.store import ModelStore, StoreError, resolve_whisper
+from triologue_server.transcription.processor import WhisperProcessor
 from triologue_server.triton.cores import TritonCores, places
 from triologue_server.triton.errors import error_response
 from triologue_server.triton.metrics import IN_FLIGHT
@@ -27,6 +29,7 @@ class StreamServer:
     def __init__(self, settings: Settings) -> None:
         limits = settings.limits
         self._diarizer = without_weights(load_from_store(settings))
+        self._processor = _processor(settings)
         self._limits = limits
         self._running = 0
         # Both are kept: a metric whose family is gone is no longer told to anybody.
@@ -82,6 +85,7 @@ class StreamServer:
                 options,
                 TritonCores(self._places, sender.is_cancelled),
                 self._diarizer,
+                self._processor,
                 self._limits,
                 self._pool,
                 self._clustering,
@@ -99,6 +103,14 @@ class StreamServer:
         """Let the threads go."""
         for pool in (self._pool, self._clustering, self._bls_pool):
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _processor(settings: Settings) -> WhisperProcessor | None:
+    try:
+        folder = ModelStore(settings.models).require(resolve_whisper(settings.whisper.model))
+    except StoreError:  # a server that only diarizes needs no Whisper
+        return None
+    return WhisperProcessor(folder)
 
 
 def _response(event: Event) -> pb_utils.InferenceResponse:
