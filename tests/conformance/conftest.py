@@ -11,19 +11,17 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 import pytest
 import torch
+from faster_whisper import WhisperModel
 from numpy.typing import NDArray
 from pyannote.audio.pipelines import SpeakerDiarization
 from pyannote.core import Annotation
 from pyannote.database.util import load_rttm
 
+from tests.conformance.in_process import THREADS, Whisper
 from triologue_server.diarization.embedding import EmbeddingModel
 from triologue_server.diarization.pipeline import load_pipeline
 from triologue_server.diarization.segmentation import SegmentationModel
-from triologue_server.settings import Settings
-from triologue_server.store import ModelStore, resolve_diarization, resolve_whisper
-from triologue_server.transcription.whisper import WhisperCore
-
-_THREADS = 2
+from triologue_server.store import ModelStore, resolve_diarization
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +55,7 @@ def embedded() -> Path:
 
 @pytest.fixture(scope="session")
 def pipeline(embedded: Path) -> SpeakerDiarization:
-    torch.set_num_threads(_THREADS)
+    torch.set_num_threads(THREADS)
     return load_pipeline(embedded)
 
 
@@ -71,19 +69,29 @@ def embedding(pipeline: SpeakerDiarization) -> EmbeddingModel:
     return EmbeddingModel(pipeline, "cpu")
 
 
-def _whisper(model: str) -> WhisperCore:
-    settings = Settings(profile="embedded").whisper
-    folder = ModelStore().require(resolve_whisper(model))
-    return WhisperCore(folder, settings.model_copy(update={"model": model, "threads": _THREADS}))
-
-
 @pytest.fixture(scope="session")
-def whisper() -> WhisperCore:
+def whisper() -> Whisper:
     """Whisper base, the model of the embedded profile."""
-    return _whisper("base")
+    return Whisper.load("base")
 
 
 @pytest.fixture(scope="session")
-def english_whisper() -> WhisperCore:
+def english_whisper() -> Whisper:
     """Whisper tiny.en, which knows English only."""
-    return _whisper("tiny.en")
+    return Whisper.load("tiny.en")
+
+
+def _faster_whisper(whisper: Whisper) -> WhisperModel:
+    return WhisperModel(str(whisper.folder), device="cpu", compute_type="int8", cpu_threads=THREADS)
+
+
+@pytest.fixture(scope="session")
+def faster_whisper(whisper: Whisper) -> WhisperModel:
+    """Whisper base as faster-whisper runs it."""
+    return _faster_whisper(whisper)
+
+
+@pytest.fixture(scope="session")
+def english_faster_whisper(english_whisper: Whisper) -> WhisperModel:
+    """Whisper tiny.en as faster-whisper runs it."""
+    return _faster_whisper(english_whisper)

@@ -9,16 +9,17 @@ import wave
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
+from faster_whisper.tokenizer import Tokenizer
 from numpy.typing import NDArray
 from pyannote.audio.pipelines import SpeakerDiarization
 
+from tests.conformance.in_process import Whisper
 from triologue.schema import (
-    AsrSegment,
-    AsrWord,
     Cancelled,
     DiarizationResult,
     DiarizedAsrOptions,
@@ -30,7 +31,6 @@ from triologue.schema import (
     SegmentEvent,
     TimeInterval,
     TranscriptionResult,
-    WhisperParams,
 )
 from triologue_server.conductor.cores import Cores
 from triologue_server.conductor.run import Pipeline, Run
@@ -38,7 +38,8 @@ from triologue_server.diarization.embedding import EmbeddingModel, SpeakersOfSpa
 from triologue_server.diarization.segmentation import SegmentationModel
 from triologue_server.diarization.spans import FRAMES, SPEAKERS, WINDOWS
 from triologue_server.settings import Settings
-from triologue_server.transcription.window import WindowTranscript
+from triologue_server.transcription.processor import Features
+from triologue_server.transcription.window import AlignedWord, Hypothesis, WindowOptions
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -51,14 +52,16 @@ DIMENSION = 192
 class ScriptedCores:
     """Cores that hear one speaker all the time, and a word a second."""
 
+    tokenizer: Tokenizer
+    """Of a Whisper model."""
     speech: bool = True
     languages: list[str] = field(default_factory=list)
     """What is detected in each window whose language is not given, in order; then English."""
     fails_at: int | None = None
-    """Index of the `transcript` call that fails."""
+    """Index of the `hypothesis` call that fails."""
     calls: list[tuple[str, Any]] = field(default_factory=list)
     under_way: dict[str, int] = field(
-        default_factory=lambda: dict.fromkeys(("activity", "embeddings", "transcript"), 0)
+        default_factory=lambda: dict.fromkeys(("activity", "embeddings", "hypothesis"), 0)
     )
     most_at_once: dict[str, int] = field(default_factory=dict)
 
@@ -74,28 +77,23 @@ class ScriptedCores:
         embeddings[:, 0] = 1.0
         return embeddings
 
-    async def transcript(self, window: Samples, options: WhisperParams) -> WindowTranscript:
+    async def hypothesis(self, features: Features, options: WindowOptions) -> Hypothesis:
         language = options.language or (self.languages.pop(0) if self.languages else "en")
-        number = len(self.of("transcript"))
-        await self._work("transcript", options)
+        number = len(self.of("hypothesis"))
+        await self._work("hypothesis", options)
         if number == self.fails_at:
             raise InternalError("the core is gone")
-        words = [
-            AsrWord(
-                word=f" {language}{second}",
-                time_interval=TimeInterval(start=second, end=second + 0.5),
-                alignment_confidence=0.5,
-            )
-            for second in range(len(window) // 16_000)
-        ]
-        text = "".join(word.word for word in words)
-        interval = TimeInterval(start=0.0, end=len(window) / 16_000)
-        segment = AsrSegment(
-            text=text, time_interval=interval, words=words if options.word_timestamps else []
+        words = [self._word(f" {language}{second}", second) for second in range(features.shape[1] // 100)]
+        return Hypothesis(
+            language=language,
+            language_confidence=1.0 if options.language else 0.9,
+            tokens=[token for word in words for token in word.tokens],
+            words=words if options.word_timestamps else [],
         )
-        return WindowTranscript(
-            language=language, language_confidence=1.0 if options.language else 0.9, segments=[segment]
-        )
+
+    def _word(self, text: str, second: int) -> AlignedWord:
+        tokens = self.tokenizer.encode(text)
+        return AlignedWord(word=text, tokens=tokens, start=second, end=second + 0.5, probability=0.5)
 
     def of(self, core: str) -> list[Any]:
         """What a core was asked."""
@@ -106,7 +104,7 @@ class ScriptedCores:
         self.under_way[core] += 1
         self.most_at_once[core] = max(self.most_at_once.get(core, 0), self.under_way[core])
         try:
-            await asyncio.sleep(0.01 if core == "transcript" else 0.002)
+            await asyncio.sleep(0.05 if core == "hypothesis" else 0.002)
         finally:
             self.under_way[core] -= 1
 
@@ -114,8 +112,10 @@ class ScriptedCores:
 class LocalCores(ScriptedCores):
     """The real diarization networks, in this process."""
 
-    def __init__(self, segmentation: SegmentationModel, embedding: EmbeddingModel) -> None:
-        super().__init__()
+    def __init__(
+        self, tokenizer: Tokenizer, segmentation: SegmentationModel, embedding: EmbeddingModel
+    ) -> None:
+        super().__init__(tokenizer)
         self._segmentation, self._embedding = segmentation, embedding
 
     async def activity(self, span: Samples) -> NDArray[np.uint8]:
@@ -139,12 +139,21 @@ def recording(seconds: float) -> bytes:
     return upload(np.zeros(round(seconds * 16_000), np.int16))
 
 
+Scripted = Callable[..., ScriptedCores]
+
+
+@pytest.fixture
+def scripted(english_whisper: Whisper) -> Scripted:
+    """Make scripted cores."""
+    return partial(ScriptedCores, english_whisper.processor.tokenizer)
+
+
 Answer = TranscriptionResult | DiarizationResult | DiarizedTranscriptionResult
 Conduct = Callable[..., tuple[Answer, list[Event]]]
 
 
 @pytest.fixture
-def conduct(pipeline: SpeakerDiarization) -> Conduct:
+def conduct(pipeline: SpeakerDiarization, english_whisper: Whisper) -> Conduct:
     """Run a recording through the conductor; nothing may be under way when it is done."""
 
     def conduct(
@@ -161,88 +170,94 @@ def conduct(pipeline: SpeakerDiarization) -> Conduct:
             on_event(event)
 
         async def run(pool: ThreadPoolExecutor) -> Answer:
-            one = Run(asked, DiarizedAsrOptions(**options), cores, pipeline, LIMITS, pool, pool, emit)
+            asked_for = DiarizedAsrOptions(**options)
+            processor = english_whisper.processor
+            one = Run(asked, asked_for, cores, pipeline, processor, LIMITS, pool, pool, emit)
             try:
                 return await one.answer(upload)
             finally:
                 assert asyncio.all_tasks() == {asyncio.current_task()}
 
-        with ThreadPoolExecutor(2) as pool:
+        with ThreadPoolExecutor(4) as pool:
             return asyncio.run(run(pool)), events
 
     return conduct
 
 
 class TestWhatTheCoresAreAsked:
-    def test_transcription_embeds_nobody(self, conduct: Conduct) -> None:
-        cores = ScriptedCores()
-        answer, _ = conduct(recording(65.0), cores, "transcription")
+    def test_transcription_asks_whisper_alone(self, conduct: Conduct, scripted: Scripted) -> None:
+        cores = scripted()
+        answer, _ = conduct(recording(65.0), cores, "transcription", vad_filter=False)
         assert isinstance(answer, TranscriptionResult)
-        assert cores.of("embeddings") == []
+        assert {core for core, _ in cores.calls} == {"hypothesis"}
+
+    def test_diarization_hears_all_of_it(self, conduct: Conduct, scripted: Scripted) -> None:
+        cores = scripted()
+        conduct(recording(65.0), cores, "diarization")
         # Windows start at 0, 1, ... 55 s: 21, 21 and 14 of them.
         assert sorted(cores.of("activity")) == [23 * 16_000, 30 * 16_000, 30 * 16_000]
 
-    def test_diarization_transcribes_nothing(self, conduct: Conduct) -> None:
-        cores = ScriptedCores()
+    def test_diarization_transcribes_nothing(self, conduct: Conduct, scripted: Scripted) -> None:
+        cores = scripted()
         answer, _ = conduct(recording(65.0), cores, "diarization")
         assert isinstance(answer, DiarizationResult)
         assert answer.speakers == ["SPEAKER_00"]
-        assert cores.of("transcript") == []
+        assert cores.of("hypothesis") == []
 
-    def test_diarized_transcription_needs_words(self, conduct: Conduct) -> None:
-        cores = ScriptedCores()
+    def test_diarized_transcription_needs_words(self, conduct: Conduct, scripted: Scripted) -> None:
+        cores = scripted()
         answer, _ = conduct(recording(65.0), cores, "diarized_asr", word_timestamps=False)
         assert isinstance(answer, DiarizedTranscriptionResult)
-        assert all(options.word_timestamps for options in cores.of("transcript"))
+        assert all(options.word_timestamps for options in cores.of("hypothesis"))
         assert {word.speaker for segment in answer.segments for word in segment.words} == {"SPEAKER_00"}
 
-    def test_silence_is_not_transcribed(self, conduct: Conduct) -> None:
-        cores = ScriptedCores(speech=False)
+    def test_silence_is_not_transcribed(self, conduct: Conduct, scripted: Scripted) -> None:
+        cores = scripted(speech=False)
         answer, _ = conduct(recording(65.0), cores, "diarized_asr")
-        assert cores.of("transcript") == []
+        assert cores.of("hypothesis") == []
         assert (answer.text, answer.segments, answer.turns) == ("", [], [])
         assert answer.transcription_info.language == "silence"
 
-    def test_without_speech_detection_all_is_transcribed(self, conduct: Conduct) -> None:
-        cores = ScriptedCores(speech=False)
+    def test_without_speech_detection_all_is_transcribed(self, conduct: Conduct, scripted: Scripted) -> None:
+        cores = scripted(speech=False)
         answer, _ = conduct(recording(65.0), cores, "transcription", vad_filter=False)
         assert cores.of("activity") == []
         assert [segment.time_interval for segment in answer.segments] == [
-            TimeInterval(start=0.0, end=30.0),
-            TimeInterval(start=30.0, end=60.0),
-            TimeInterval(start=60.0, end=65.0),
+            TimeInterval(start=0.0, end=29.5),
+            TimeInterval(start=30.0, end=59.5),
+            TimeInterval(start=60.0, end=64.5),
         ]
 
-    def test_no_more_at_once_than_allowed(self, conduct: Conduct) -> None:
-        cores = ScriptedCores()
+    def test_no_more_at_once_than_allowed(self, conduct: Conduct, scripted: Scripted) -> None:
+        cores = scripted()
         conduct(recording(400.0), cores, "diarized_asr")
-        assert cores.most_at_once == {"activity": 2, "embeddings": 2, "transcript": 3}
+        assert cores.most_at_once == {"activity": 2, "embeddings": 2, "hypothesis": 3}
 
 
 class TestLanguage:
-    def test_is_that_of_the_first_window(self, conduct: Conduct) -> None:
+    def test_is_that_of_the_first_window(self, conduct: Conduct, scripted: Scripted) -> None:
         """The windows under way meanwhile guess, and those that guess otherwise are transcribed again."""
-        cores = ScriptedCores(languages=["de", "en", "de"])
+        cores = scripted(languages=["de", "en", "de"])
         answer, _ = conduct(recording(200.0), cores, vad_filter=False)
         assert answer.transcription_info.language == "de"
         assert answer.transcription_info.language_confidence == 0.9
         assert {word.rstrip("0123456789") for word in answer.text.split()} == {"de"}
-        asked = [options.language for options in cores.of("transcript")]
+        asked = [options.language for options in cores.of("hypothesis")]
         # Seven windows: three guess, one of them anew, and the others are told.
         assert asked.count(None) == 3
         assert asked.count("de") == 7 - 3 + 1
 
-    def test_given_is_not_guessed(self, conduct: Conduct) -> None:
-        cores = ScriptedCores(languages=["de"])
-        answer, _ = conduct(recording(100.0), cores, language="fr")
-        assert {options.language for options in cores.of("transcript")} == {"fr"}
+    def test_given_is_not_guessed(self, conduct: Conduct, scripted: Scripted) -> None:
+        cores = scripted(languages=["de"])
+        answer, _ = conduct(recording(100.0), cores, vad_filter=False, language="fr")
+        assert {options.language for options in cores.of("hypothesis")} == {"fr"}
         assert answer.transcription_info.language == "fr"
         assert answer.transcription_info.language_confidence == 1.0
 
 
 class TestEvents:
-    def test_come_in_order(self, conduct: Conduct) -> None:
-        answer, events = conduct(recording(100.0), ScriptedCores(), "diarized_asr")
+    def test_come_in_order(self, conduct: Conduct, scripted: Scripted) -> None:
+        answer, events = conduct(recording(100.0), scripted(), "diarized_asr")
         assert events[0] == InfoEvent(audio=answer.audio)
         segments = [event.segment for event in events if isinstance(event, SegmentEvent)]
         assert "".join(segment.text for segment in segments).strip() == answer.text
@@ -257,8 +272,10 @@ class TestEvents:
             assert done == sorted(done)
             assert done[-1] == 100.0
 
-    def test_segments_come_before_the_recording_is_heard_to_its_end(self, conduct: Conduct) -> None:
-        _, events = conduct(recording(1_800.0), ScriptedCores(), "diarized_asr")
+    def test_segments_come_before_the_recording_is_heard_to_its_end(
+        self, conduct: Conduct, scripted: Scripted
+    ) -> None:
+        _, events = conduct(recording(1_800.0), scripted(), "diarized_asr")
         first_segment = next(at for at, event in enumerate(events) if isinstance(event, SegmentEvent))
         last_span = max(
             at
@@ -272,25 +289,25 @@ class TestFailure:
     """`conduct` itself asserts that nothing is left under way."""
 
     @pytest.mark.parametrize("call", [0, 1, 5])
-    def test_of_a_core(self, conduct: Conduct, call: int) -> None:
-        cores = ScriptedCores(fails_at=call)
+    def test_of_a_core(self, conduct: Conduct, scripted: Scripted, call: int) -> None:
+        cores = scripted(fails_at=call)
         with pytest.raises(InternalError, match="the core is gone"):
             conduct(recording(400.0), cores, "diarized_asr")
         assert set(cores.under_way.values()) == {0}
         # Those that were under way when it failed, and no others.
-        assert len(cores.of("transcript")) <= call + LIMITS.windows_in_flight
+        assert len(cores.of("hypothesis")) <= call + LIMITS.windows_in_flight
 
     @pytest.mark.parametrize("kind", [InfoEvent, ProgressEvent, SegmentEvent])
-    def test_of_the_caller(self, conduct: Conduct, kind: type) -> None:
+    def test_of_the_caller(self, conduct: Conduct, scripted: Scripted, kind: type) -> None:
         def go_away(event: Event) -> None:
             if isinstance(event, kind):
                 raise Cancelled("the caller went away")
 
-        cores = ScriptedCores()
+        cores = scripted()
         with pytest.raises(Cancelled):
             conduct(recording(400.0), cores, "diarized_asr", on_event=go_away)
         assert set(cores.under_way.values()) == {0}
-        assert len(cores.of("transcript")) < 10
+        assert len(cores.of("hypothesis")) < 10
 
 
 class TestTurns:
@@ -298,6 +315,7 @@ class TestTurns:
     def test_end_with_the_recording(
         self,
         conduct: Conduct,
+        english_whisper: Whisper,
         segmentation: SegmentationModel,
         embedding: EmbeddingModel,
         sample: Samples,
@@ -306,6 +324,10 @@ class TestTurns:
     ) -> None:
         """Somebody is speaking when it ends; the last window reaches past it."""
         piece = sample[round(start * 16_000) : round((start + seconds) * 16_000)]
-        answer, _ = conduct(upload(piece), LocalCores(segmentation, embedding), "diarization")
+        answer, _ = conduct(
+            upload(piece),
+            LocalCores(english_whisper.processor.tokenizer, segmentation, embedding),
+            "diarization",
+        )
         assert len(answer.speakers) == 2
         assert max(turn.time_interval.end for turn in answer.turns) <= seconds

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException
 
 from triologue_server.audio import decode_audio
-from triologue_server.transcription.window import WindowTranscript
+from triologue_server.store import ModelStore, resolve_whisper
+from triologue_server.transcription.processor import Features, WhisperProcessor
+from triologue_server.transcription.window import Hypothesis
 from triologue_server.triton.server import TritonServer
 
-SAMPLES = 480_000
+SAMPLES, FRAMES = 480_000, 3_000
 
 
 def tensor(name: str, datatype: str, array: NDArray[Any]) -> tritonclient.grpc.InferInput:
@@ -42,18 +44,72 @@ def rows(audio: NDArray[np.int16], counts: list[int]) -> list[tritonclient.grpc.
     ]
 
 
-def test_whisper_answers_each_row_by_its_own_options(triton: TritonServer, audio: NDArray[np.int16]) -> None:
-    options = [b'{"language": "en"}', b'{"language": "de"}']
+@pytest.fixture(scope="module")
+def processor() -> WhisperProcessor:
+    return WhisperProcessor(ModelStore().require(resolve_whisper("base")))
+
+
+@pytest.fixture(scope="module")
+def features(processor: WhisperProcessor, audio: NDArray[np.int16]) -> Features:
+    return processor.spectrogram(audio)[:FRAMES]
+
+
+def ask_whisper(triton: TritonServer, features: Features, frames: int, *options: bytes) -> list[Hypothesis]:
     texts = infer(
         triton,
         "whisper",
-        "TRANSCRIPT",
-        *rows(audio, [SAMPLES, SAMPLES]),
+        "HYPOTHESIS",
+        tensor("FEATURES", "FP32", np.stack([features] * len(options))),
+        tensor("NUM_FRAMES", "INT32", np.array([[frames]] * len(options), np.int32)),
         tensor("OPTIONS", "BYTES", np.array(options, object)[:, None]),
     )
-    transcripts = [WindowTranscript.model_validate_json(text) for text in texts[:, 0]]
-    assert [transcript.language for transcript in transcripts] == ["en", "de"]
-    assert transcripts[0].segments[0].text == " Hello."
+    return [Hypothesis.model_validate_json(text) for text in texts[:, 0]]
+
+
+def test_whisper_answers_each_row_by_its_own_options(
+    triton: TritonServer, processor: WhisperProcessor, features: Features
+) -> None:
+    english, german, detected = ask_whisper(
+        triton,
+        features,
+        FRAMES,
+        b'{"language": "en", "word_timestamps": true}',
+        b'{"language": "de"}',
+        b'{"detect_only": true}',
+    )
+    assert (english.language, german.language, detected.language) == ("en", "de", "en")
+    assert processor.tokenizer.decode(english.tokens).startswith(" Hello.")
+    assert english.words[0].word == " Hello"
+    assert german.words == detected.tokens == []
+
+
+@pytest.mark.parametrize("frames", [0, -1, FRAMES + 1])
+def test_a_number_of_frames_that_does_not_fit(triton: TritonServer, features: Features, frames: int) -> None:
+    with pytest.raises(InferenceServerException, match=f"INVALID_OPTION: NUM_FRAMES: {frames} is not from 1"):
+        ask_whisper(triton, features, frames, b"{}")
+
+
+def test_features_of_another_model(triton: TritonServer, features: Features) -> None:
+    with pytest.raises(InferenceServerException, match="FEATURES: 128 x 3000 are not the 80 x"):
+        ask_whisper(triton, np.zeros((128, FRAMES), np.float32), FRAMES, b"{}")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_features_that_are_no_numbers(triton: TritonServer, features: Features, value: float) -> None:
+    spoilt = features.copy()
+    spoilt[3, 7] = value
+    with pytest.raises(InferenceServerException, match="INVALID_OPTION: FEATURES: some are infinite"):
+        ask_whisper(triton, spoilt, FRAMES, b"{}")
+
+
+@pytest.mark.parametrize("token", [-1, 51_865, 2**40])
+def test_tokens_the_model_does_not_have(triton: TritonServer, features: Features, token: int) -> None:
+    """CTranslate2 would end the process: it still answers."""
+    options = f'{{"language": "en", "previous_tokens": [{token}]}}'.encode()
+    with pytest.raises(InferenceServerException, match="INVALID_OPTION: previous_tokens: "):
+        ask_whisper(triton, features, FRAMES, options)
+    (answer,) = ask_whisper(triton, features, FRAMES, b'{"language": "en", "detect_only": true}')
+    assert answer.language == "en"
 
 
 def test_segmentation_and_embedding_of_a_short_span(triton: TritonServer, audio: NDArray[np.int16]) -> None:
@@ -77,7 +133,6 @@ def test_a_number_of_samples_that_does_not_fit(
         infer(triton, "pyannote_segmentation", "ACTIVITY", *rows(audio, [count]))
 
 
-def test_options_that_cannot_be_read(triton: TritonServer, audio: NDArray[np.int16]) -> None:
-    options = tensor("OPTIONS", "BYTES", np.array([[b"beam"]], object))
+def test_options_that_cannot_be_read(triton: TritonServer, features: Features) -> None:
     with pytest.raises(InferenceServerException, match="INVALID_OPTION: OPTIONS: "):
-        infer(triton, "whisper", "TRANSCRIPT", *rows(audio, [SAMPLES]), options)
+        ask_whisper(triton, features, FRAMES, b"beam")

@@ -9,7 +9,7 @@ import pytest
 from triologue.schema import AsrSegment, AsrWord, TimeInterval
 from triologue_server.audio import SAMPLE_RATE
 from triologue_server.conductor.speech import Region
-from triologue_server.conductor.windows import Window, WindowPacker, even_regions
+from triologue_server.conductor.windows import Excerpt, WindowPacker, even_regions
 from triologue_server.transcription.window import WINDOW_SAMPLES
 
 
@@ -30,7 +30,7 @@ def segment(start: float, end: float, *words: AsrWord) -> AsrSegment:
 
 
 # 0 to 4 s of the window are 100 to 104 s of the recording, 4 to 10 s are 110 to 116 s.
-WINDOW = Window(0, (region(100.0, 104.0), region(110.0, 116.0)))
+WINDOW = Excerpt((region(100.0, 104.0), region(110.0, 116.0)))
 
 
 def restored(item: AsrSegment) -> TimeInterval:
@@ -44,7 +44,7 @@ def restored_word(start: float, end: float) -> TimeInterval:
 
 
 class TestPacker:
-    def pack(self, *regions: Region) -> list[Window]:
+    def pack(self, *regions: Region) -> list[Excerpt]:
         packer = WindowPacker()
         return [*packer.add(regions), *packer.finish()]
 
@@ -53,17 +53,17 @@ class TestPacker:
 
     def test_regions_share_a_window(self) -> None:
         regions = (region(1, 11), region(15, 25), region(40, 50))
-        assert self.pack(*regions) == [Window(0, regions)]
+        assert self.pack(*regions) == [Excerpt(regions)]
 
     def test_full_window_takes_no_more(self) -> None:
         first, second = region(0, 30), Region(30 * SAMPLE_RATE, 30 * SAMPLE_RATE + 1)
-        assert self.pack(first, second) == [Window(0, (first,)), Window(1, (second,))]
+        assert self.pack(first, second) == [Excerpt((first,)), Excerpt((second,))]
 
     def test_window_is_out_when_the_next_region_does_not_fit(self) -> None:
         packer = WindowPacker()
         assert list(packer.add([region(0, 20)])) == []
-        assert list(packer.add([region(30, 41)])) == [Window(0, (region(0, 20),))]
-        assert list(packer.finish()) == [Window(1, (region(30, 41),))]
+        assert list(packer.add([region(30, 41)])) == [Excerpt((region(0, 20),))]
+        assert list(packer.finish()) == [Excerpt((region(30, 41),))]
         assert list(packer.finish()) == []
 
     @pytest.mark.parametrize("seed", range(5))
@@ -75,7 +75,6 @@ class TestPacker:
             now = start + chance.choice([WINDOW_SAMPLES, chance.randint(1, WINDOW_SAMPLES), 1])
             regions.append(Region(start, now))
         windows = self.pack(*regions)
-        assert [window.index for window in windows] == list(range(len(windows)))
         assert [part for window in windows for part in window.regions] == regions
         sizes = [sum(part.samples for part in window.regions) for window in windows]
         assert max(sizes) <= WINDOW_SAMPLES
@@ -86,7 +85,7 @@ class TestPacker:
 
 def test_cut_joins_the_samples_of_the_regions() -> None:
     samples = np.arange(100, dtype=np.int16)
-    assert Window(0, (Region(3, 5), Region(98, 100))).cut(samples).tolist() == [3, 4, 98, 99]
+    assert Excerpt((Region(3, 5), Region(98, 100))).cut(samples).tolist() == [3, 4, 98, 99]
 
 
 class TestEvenRegions:
@@ -167,7 +166,7 @@ def test_restored_times_rise_and_stay_in_speech(seed: int) -> None:
     words = [word(start, end) for start, end in pairwise(times)]
     segments = [segment(0.0, 0.0, *words[at : at + 7]) for at in range(0, len(words), 7)]
 
-    restored = Window(0, tuple(regions)).restore(segments)
+    restored = Excerpt(tuple(regions)).restore(segments)
 
     moved = [item.time_interval for part in restored for item in part.words]
     assert len(moved) == len(words)
@@ -193,3 +192,10 @@ def test_restored_times_rise_and_stay_in_speech(seed: int) -> None:
 def test_only_the_clips_are_cut(clips: tuple[float, ...], expected: list[tuple[int, int]]) -> None:
     seconds = [(start * SAMPLE_RATE, stop * SAMPLE_RATE) for start, stop in expected]
     assert [(region.start, region.stop) for region in even_regions(70 * SAMPLE_RATE, clips)] == seconds
+
+
+@pytest.mark.parametrize(
+    ("heard", "sample"), [(0.5, 100.5), (4.0, 104.0), (4.5, 110.5), (10.0, 116.0), (12.0, 116.0)]
+)
+def test_up_to_which_sample_the_recording_was_heard(heard: float, sample: float) -> None:
+    assert WINDOW.sample_at(round(heard * SAMPLE_RATE)) == round(sample * SAMPLE_RATE)
