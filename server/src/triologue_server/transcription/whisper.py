@@ -23,6 +23,7 @@ from triologue_server.transcription.cuda import preload_cublas
 from triologue_server.transcription.decoding import Decoded, decode, prompt_of
 from triologue_server.transcription.network import Encoded, SharedNetwork
 from triologue_server.transcription.processor import Features
+from triologue_server.transcription.segments import cut
 from triologue_server.transcription.window import AlignedWord, Hypothesis, WindowOptions
 
 _log = logging.getLogger(__name__)
@@ -184,7 +185,7 @@ class WhisperCore:
             self._model,
             spoken[0].tokenizer,
             encoded[_rows(spoken)],
-            [window.hypothesis.tokens for window in spoken],
+            [_to_align(window) for window in spoken],
             [window.request.features.shape[1] for window in spoken],
         )
         for window, its in zip(spoken, words, strict=True):
@@ -232,6 +233,15 @@ def _decoded_alike(window: _Work) -> Hashable:
     # CTranslate2 wants prompts of one length, with the start of the transcript at one place.
     start = window.prompt.index(window.tokenizer.sot)
     return len(window.prompt), start, window.options.model_dump_json(include=_DECODING_OPTIONS)
+
+
+def _to_align(window: _Work) -> list[int]:
+    if window.options.mode == "batched":
+        return window.hypothesis.tokens
+    # A window that slides hears again what is behind the last timestamp.
+    frames = window.request.features.shape[1]
+    segments, _, _ = cut(window.tokenizer, window.hypothesis, 0, frames)
+    return [token for segment in segments for token in segment["tokens"]]
 
 
 def _aligned_alike(window: _Work) -> Hashable:

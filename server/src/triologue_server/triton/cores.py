@@ -18,7 +18,6 @@ from triologue_server.transcription.window import WINDOW_FRAMES, Hypothesis, Win
 
 # What the core can act on; the rest is the conductor's.
 _WINDOW_OPTIONS = set(WindowOptions.model_fields) - {
-    "mode",
     "vad_filter",
     "vad_parameters",
     "clip_timestamps",
