@@ -4,6 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 # pyannote.audio's sample conversation; `make demo AUDIO=meeting.m4a` takes a file of your own.
 AUDIO ?= $(firstword $(wildcard .venv/lib/python3*/site-packages/pyannote/audio/sample/sample.wav))
+# Of `make bench`.
+ROUNDS ?= 3
+WHISPER ?= base
 # An installed uv, or else one of the project's own.
 UV := $(shell command -v uv || echo .uv/bin/uv)
 
@@ -27,6 +30,12 @@ models: .venv/.synced ## Fetch and verify the models of the embedded profile
 test: models ## Run every test, real Triton and real models included
 	$(BIN)/triologue-server models fetch whisper/tiny.en
 	$(BIN)/pytest
+
+.PHONY: bench
+bench: models ## Measure against faster-whisper (ROUNDS=3, WHISPER=base), for some minutes
+	$(BIN)/triologue-server models fetch whisper/$(WHISPER)
+	$(BIN)/python -m benchmarks.whisper --rounds $(ROUNDS) --whisper $(WHISPER)
+	$(BIN)/python -m benchmarks.conformance --whisper $(WHISPER)
 
 .PHONY: lint
 lint: .venv/.synced ## Check style, types and the lock

@@ -6,7 +6,7 @@ Most of it is about order and failure, which real models would not show on deman
 import asyncio
 import io
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -39,7 +39,13 @@ from triologue_server.diarization.segmentation import SegmentationModel
 from triologue_server.diarization.spans import FRAMES, SPEAKERS, WINDOWS
 from triologue_server.settings import Settings
 from triologue_server.transcription.processor import Features
-from triologue_server.transcription.window import AlignedWord, Hypothesis, WindowOptions
+from triologue_server.transcription.window import (
+    FRAMES_A_SECOND,
+    WINDOW_SECONDS,
+    AlignedWord,
+    Hypothesis,
+    WindowOptions,
+)
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -50,7 +56,10 @@ DIMENSION = 192
 
 @dataclass
 class ScriptedCores:
-    """Cores that hear one speaker all the time, and a word a second."""
+    """Cores that hear one speaker all the time, and a word a second, such as "en7".
+
+    Asked for timestamps, they write one before each word and one behind it, and where they stopped.
+    """
 
     tokenizer: Tokenizer
     """Of a Whisper model."""
@@ -59,11 +68,16 @@ class ScriptedCores:
     """What is detected in each window whose language is not given, in order; then English."""
     fails_at: int | None = None
     """Index of the `hypothesis` call that fails."""
+    words: int = WINDOW_SECONDS
+    """How many they write down of a window, at most."""
+    together: int = 1
+    """How many windows they wait for before they answer the first."""
     calls: list[tuple[str, Any]] = field(default_factory=list)
     under_way: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(("activity", "embeddings", "hypothesis"), 0)
     )
     most_at_once: dict[str, int] = field(default_factory=dict)
+    _all_together: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def activity(self, span: Samples) -> NDArray[np.uint8]:
         await self._work("activity", len(span))
@@ -83,17 +97,30 @@ class ScriptedCores:
         await self._work("hypothesis", options)
         if number == self.fails_at:
             raise InternalError("the core is gone")
-        words = [self._word(f" {language}{second}", second) for second in range(features.shape[1] // 100)]
+        seconds = features.shape[1] // FRAMES_A_SECOND
+        words = [self._word(f" {language}{second}", second) for second in range(min(seconds, self.words))]
         return Hypothesis(
             language=language,
             language_confidence=1.0 if options.language else 0.9,
-            tokens=[token for word in words for token in word.tokens],
+            tokens=self._tokens(words, seconds if options.without_timestamps is False else None),
             words=words if options.word_timestamps else [],
         )
 
     def _word(self, text: str, second: int) -> AlignedWord:
         tokens = self.tokenizer.encode(text)
         return AlignedWord(word=text, tokens=tokens, start=second, end=second + 0.5, probability=0.5)
+
+    def _tokens(self, words: list[AlignedWord], seconds: int | None) -> list[int]:
+        if seconds is None:
+            return [token for word in words for token in word.tokens]
+        tokens = [
+            token for word in words for token in (self._at(word.start), *word.tokens, self._at(word.end))
+        ]
+        # Two timestamps at the end say that there is more.
+        return tokens if len(words) == seconds else [*tokens, tokens[-1]]
+
+    def _at(self, seconds: float) -> int:
+        return self.tokenizer.timestamp_begin + round(50 * seconds)
 
     def of(self, core: str) -> list[Any]:
         """What a core was asked."""
@@ -103,8 +130,12 @@ class ScriptedCores:
         self.calls.append((core, what))
         self.under_way[core] += 1
         self.most_at_once[core] = max(self.most_at_once.get(core, 0), self.under_way[core])
+        if self.under_way["hypothesis"] == self.together:
+            self._all_together.set()
         try:
-            await asyncio.sleep(0.05 if core == "hypothesis" else 0.002)
+            await asyncio.sleep(0.01 if core == "hypothesis" else 0.002)
+            if core == "hypothesis":
+                await self._all_together.wait()
         finally:
             self.under_way[core] -= 1
 
@@ -137,6 +168,11 @@ def upload(samples: Samples) -> bytes:
 
 def recording(seconds: float) -> bytes:
     return upload(np.zeros(round(seconds * 16_000), np.int16))
+
+
+def untimed(cores: ScriptedCores, tokens: Sequence[int]) -> str:
+    """Return the text of tokens without their timestamps."""
+    return cores.tokenizer.decode(list(tokens))
 
 
 Scripted = Callable[..., ScriptedCores]
@@ -178,7 +214,8 @@ def conduct(pipeline: SpeakerDiarization, english_whisper: Whisper) -> Conduct:
             finally:
                 assert asyncio.all_tasks() == {asyncio.current_task()}
 
-        with ThreadPoolExecutor(4) as pool:
+        # With one thread, windows come to the cores in order.
+        with ThreadPoolExecutor(1) as pool:
             return asyncio.run(run(pool)), events
 
     return conduct
@@ -211,11 +248,23 @@ class TestWhatTheCoresAreAsked:
         assert all(options.word_timestamps for options in cores.of("hypothesis"))
         assert {word.speaker for segment in answer.segments for word in segment.words} == {"SPEAKER_00"}
 
-    def test_silence_is_not_transcribed(self, conduct: Conduct, scripted: Scripted) -> None:
+    def test_speech_of_a_transcription_is_found_by_itself(
+        self, conduct: Conduct, scripted: Scripted, sample: Samples
+    ) -> None:
+        cores = scripted()
+        answer, _ = conduct(upload(sample), cores, "transcription", word_timestamps=True)
+        assert {core for core, _ in cores.calls} == {"hypothesis"}
+        assert 5.0 < answer.segments[0].time_interval.start < 7.0
+
+    @pytest.mark.parametrize("mode", ["batched", "sequential"])
+    @pytest.mark.parametrize("asked", ["transcription", "diarized_asr"])
+    def test_silence_is_not_transcribed(
+        self, conduct: Conduct, scripted: Scripted, asked: Pipeline, mode: str
+    ) -> None:
         cores = scripted(speech=False)
-        answer, _ = conduct(recording(65.0), cores, "diarized_asr")
+        answer, _ = conduct(recording(65.0), cores, asked, mode=mode)
         assert cores.of("hypothesis") == []
-        assert (answer.text, answer.segments, answer.turns) == ("", [], [])
+        assert (answer.text, answer.segments) == ("", [])
         assert answer.transcription_info.language == "silence"
 
     def test_without_speech_detection_all_is_transcribed(self, conduct: Conduct, scripted: Scripted) -> None:
@@ -229,7 +278,7 @@ class TestWhatTheCoresAreAsked:
         ]
 
     def test_no_more_at_once_than_allowed(self, conduct: Conduct, scripted: Scripted) -> None:
-        cores = scripted()
+        cores = scripted(together=3)
         conduct(recording(400.0), cores, "diarized_asr")
         assert cores.most_at_once == {"activity": 2, "embeddings": 2, "hypothesis": 3}
 
@@ -237,7 +286,7 @@ class TestWhatTheCoresAreAsked:
 class TestLanguage:
     def test_is_that_of_the_first_window(self, conduct: Conduct, scripted: Scripted) -> None:
         """The windows under way meanwhile guess, and those that guess otherwise are transcribed again."""
-        cores = scripted(languages=["de", "en", "de"])
+        cores = scripted(languages=["de", "en", "de"], together=3)
         answer, _ = conduct(recording(200.0), cores, vad_filter=False)
         assert answer.transcription_info.language == "de"
         assert answer.transcription_info.language_confidence == 0.9
@@ -253,6 +302,127 @@ class TestLanguage:
         assert {options.language for options in cores.of("hypothesis")} == {"fr"}
         assert answer.transcription_info.language == "fr"
         assert answer.transcription_info.language_confidence == 1.0
+
+
+class TestSequential:
+    """One window after the other, each from where the last one ended."""
+
+    def test_each_is_told_what_was_said(self, conduct: Conduct, scripted: Scripted) -> None:
+        cores = scripted(words=20)
+        answer, _ = conduct(recording(50.0), cores, mode="sequential", vad_filter=False)
+        assert cores.most_at_once == {"hypothesis": 1}
+        assert answer.text.split() == [f"en{second}" for second in (*range(20), *range(20), *range(11))]
+        told = [untimed(cores, options.previous_tokens).split() for options in cores.of("hypothesis")]
+        assert told == [[], answer.text.split()[:20], answer.text.split()[:40]]
+        # The last word of a window ends at 19.5 s, and there the next one begins.
+        starts = [segment.time_interval.start for segment in answer.segments]
+        assert starts == [*range(20), *(19.5 + second for second in range(20)), *range(39, 50)]
+
+    def test_of_all_that_was_said_the_end_is_told(self, conduct: Conduct, scripted: Scripted) -> None:
+        cores = scripted()
+        conduct(recording(300.0), cores, mode="sequential", vad_filter=False)
+        told = [options.previous_tokens for options in cores.of("hypothesis")]
+        assert [len(tokens) for tokens in told[-4:]] == [448] * 4
+        assert untimed(cores, told[-1]).endswith(" en27 en28 en29")
+
+    def test_prefix_is_for_the_beginning(self, conduct: Conduct, scripted: Scripted) -> None:
+        cores = scripted()
+        conduct(recording(65.0), cores, mode="sequential", vad_filter=False, prefix="So")
+        assert [options.prefix for options in cores.of("hypothesis")] == ["So", None, None]
+
+    @pytest.mark.parametrize(
+        ("leads_on", "prompts"), [(True, ["A call."] * 3), (False, ["A call.", None, None])]
+    )
+    def test_prompt_is_forgotten_with_what_was_said(
+        self, conduct: Conduct, scripted: Scripted, leads_on: bool, prompts: list[str | None]
+    ) -> None:
+        cores = scripted()
+        options = {"mode": "sequential", "vad_filter": False, "initial_prompt": "A call."}
+        conduct(recording(65.0), cores, condition_on_previous_text=leads_on, **options)
+        asked = cores.of("hypothesis")
+        assert [options.initial_prompt for options in asked] == prompts
+        assert [bool(options.previous_tokens) for options in asked] == [False, leads_on, leads_on]
+
+    def test_text_that_gets_nowhere_is_left_behind(self, conduct: Conduct, scripted: Scripted) -> None:
+        """Timestamps that do not move on would have the same window heard for ever."""
+
+        class StandingStill(ScriptedCores):
+            async def hypothesis(self, features: Features, options: WindowOptions) -> Hypothesis:
+                heard = await super().hypothesis(features, options)
+                begin = self.tokenizer.timestamp_begin
+                return heard.model_copy(update={"tokens": [begin, begin, *self.tokenizer.encode(" en")]})
+
+        cores = StandingStill(scripted().tokenizer)
+        conduct(recording(65.0), cores, mode="sequential", vad_filter=False)
+        assert len(cores.of("hypothesis")) == 3
+
+    def test_clips_alone_are_heard(self, conduct: Conduct, scripted: Scripted) -> None:
+        clips = (10.0, 14.0, 57.0)
+        answer, _ = conduct(recording(60.0), scripted(), mode="sequential", clip_timestamps=clips)
+        starts = [segment.time_interval.start for segment in answer.segments]
+        assert starts == [10.0, 11.0, 12.0, 13.0, 57.0, 58.0, 59.0]
+
+    def test_speech_alone_is_heard(self, conduct: Conduct, scripted: Scripted, composed: Samples) -> None:
+        """Silences of five seconds and more are left out, and times are those of the recording."""
+        cores = scripted()
+        answer, events = conduct(upload(composed), cores, mode="sequential")
+        assert {core for core, _ in cores.calls} == {"hypothesis"}
+        assert 40 < len(answer.text.split()) < 55
+        starts = [segment.time_interval.start for segment in answer.segments]
+        assert starts == sorted(starts)
+        assert starts[0] > 5.0
+        assert not any(43.5 < start < 49.0 for start in starts)
+        done = [event.completed for event in events if isinstance(event, ProgressEvent)]
+        assert done == sorted(done)
+        assert 61.0 < done[-1] < 64.0
+
+    def test_words_get_speakers(self, conduct: Conduct, scripted: Scripted, sample: Samples) -> None:
+        cores = scripted()
+        answer, _ = conduct(upload(sample), cores, "diarized_asr", mode="sequential")
+        assert all(options.word_timestamps for options in cores.of("hypothesis"))
+        assert {word.speaker for segment in answer.segments for word in segment.words} == {"SPEAKER_00"}
+
+    def test_language_is_looked_for_until_it_is_certain(self, conduct: Conduct, scripted: Scripted) -> None:
+        cores = scripted(languages=["fr", "de", "de"])
+        votes = {"language_detection_segments": 3, "language_detection_threshold": 0.95}
+        answer, _ = conduct(recording(100.0), cores, mode="sequential", vad_filter=False, **votes)
+        assert answer.transcription_info.language == "de"
+        asked = cores.of("hypothesis")
+        # The first window is transcribed again, in the language that was found.
+        assert [options.detect_only for options in asked] == [False, True, True, *[False] * 4]
+        assert [options.language for options in asked] == [None] * 3 + ["de"] * 4
+        assert {word.rstrip("0123456789") for word in answer.text.split()} == {"de"}
+
+    @pytest.mark.parametrize("call", [0, 2])
+    def test_failure_of_a_core_ends_it(self, conduct: Conduct, scripted: Scripted, call: int) -> None:
+        cores = scripted(fails_at=call)
+        with pytest.raises(InternalError, match="the core is gone"):
+            conduct(recording(400.0), cores, mode="sequential", vad_filter=False)
+        assert len(cores.of("hypothesis")) == call + 1
+
+
+class TestShortest:
+    @pytest.mark.parametrize("mode", ["batched", "sequential"])
+    @pytest.mark.parametrize("samples", [1, 159, 480_001])
+    def test_less_than_a_frame_is_no_window(
+        self, conduct: Conduct, scripted: Scripted, samples: int, mode: str
+    ) -> None:
+        cores = scripted()
+        upload_of = upload(np.zeros(samples, np.int16))
+        answer, _ = conduct(upload_of, cores, mode=mode, vad_filter=False)
+        assert len(cores.of("hypothesis")) == samples // 480_000
+        assert answer.transcription_info.language == ("en" if answer.segments else "silence")
+
+
+class TestWarnings:
+    def test_options_without_effect_are_told(self, conduct: Conduct, scripted: Scripted) -> None:
+        answer, _ = conduct(recording(1.0), scripted(), prompt_reset_on_temperature=0.1)
+        assert answer.warnings == ["prompt_reset_on_temperature: has no effect in batched mode"]
+
+    def test_words_of_a_diarized_transcription_are_timed(self, conduct: Conduct, scripted: Scripted) -> None:
+        options = {"mode": "sequential", "hallucination_silence_threshold": 1.0}
+        answer, _ = conduct(recording(1.0), scripted(), "diarized_asr", **options)
+        assert answer.warnings == []
 
 
 class TestEvents:

@@ -11,9 +11,9 @@ from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 
 from tests.conformance.in_process import Samples, Whisper, assert_same_words
-from triologue.schema import AsrSegment, InvalidOption, WhisperParams
+from triologue.schema import AsrSegment, InvalidOption, TriologueError, WhisperParams
 from triologue_server.audio import to_float
-from triologue_server.transcription.alignment import align
+from triologue_server.transcription.alignment import align, spread
 from triologue_server.transcription.segments import aligns_words, window_segments
 from triologue_server.transcription.whisper import WindowRequest
 from triologue_server.transcription.window import Hypothesis, WindowOptions
@@ -30,6 +30,8 @@ class Transcript:
 
     language: str
     language_confidence: float
+    written: str
+    """All that Whisper wrote."""
     segments: list[AsrSegment]
 
 
@@ -41,13 +43,23 @@ def transcribe(whisper: Whisper, *windows: tuple[Samples, WhisperParams]) -> lis
         for samples, options in windows
     ]
     answers = whisper.core.transcribe(requests)
-    transcripts = []
-    for request, answer, (_, options) in zip(requests, answers, windows, strict=True):
-        assert isinstance(answer, Hypothesis)
-        frames = request.features.shape[1]
-        segments = window_segments(whisper.processor.tokenizer, answer, frames, options)
-        transcripts.append(Transcript(answer.language, answer.language_confidence, segments))
-    return transcripts
+    return [
+        transcript_of(whisper, answer, request.features.shape[1], options)
+        for request, answer, (_, options) in zip(requests, answers, windows, strict=True)
+    ]
+
+
+def transcript_of(
+    whisper: Whisper, answer: Hypothesis | TriologueError, frames: int, options: WhisperParams
+) -> Transcript:
+    assert isinstance(answer, Hypothesis)
+    tokenizer = whisper.processor.tokenizer
+    return Transcript(
+        answer.language,
+        answer.language_confidence,
+        tokenizer.decode(answer.tokens),
+        window_segments(tokenizer, answer, frames, options),
+    )
 
 
 def text(segments: Sequence[AsrSegment]) -> str:
@@ -151,19 +163,57 @@ class TestWords:
         ]
         assert all(segment.text.endswith((".", "?", "!")) for segment in with_words.segments[:-1])
 
-    def test_texts_of_the_words_are_the_text(self, with_words: Transcript) -> None:
-        for segment in with_words.segments:
+    @pytest.mark.parametrize(
+        "options",
+        [
+            pytest.param({}, id="sentences"),
+            pytest.param({"without_timestamps": False}, id="timestamps"),
+            pytest.param({"without_timestamps": False, "max_new_tokens": 40}, id="text behind the last"),
+            pytest.param({"prefix": "Call 20 of 1984: $3.50, or 5 %, at 7 o'clock."}, id="numbers"),
+            pytest.param({"prepend_punctuations": "", "append_punctuations": ""}, id="marks apart"),
+        ],
+    )
+    def test_none_is_lost_and_times_rise_inside_segment_and_window(
+        self, english_whisper: Whisper, sample: Samples, options: dict[str, Any]
+    ) -> None:
+        seconds = 24.37
+        piece = sample[round(5.63 * 16_000) :]
+        options = {"temperature": 0.0, "word_timestamps": True, **options}
+        (transcript,) = transcribe(english_whisper, (piece, WhisperParams(**options)))
+        assert transcript.written.startswith(f" {options.get('prefix', '')}".rstrip())
+        assert text(transcript.segments) == transcript.written.strip()
+        times = []
+        for segment in transcript.segments:
             assert "".join(word.word for word in segment.words) == segment.text
-
-    def test_times_rise_inside_segment_and_window(self, with_words: Transcript) -> None:
-        words = [word for segment in with_words.segments for word in segment.words]
-        times = [time for word in words for time in (word.time_interval.start, word.time_interval.end)]
-        assert times == sorted(times)
-        assert times[0] >= 0.0
-        assert times[-1] <= 30.0
-        for segment in with_words.segments:
             assert segment.time_interval.start == segment.words[0].time_interval.start
             assert segment.time_interval.end == segment.words[-1].time_interval.end
+            times += [
+                time for word in segment.words for time in (word.time_interval.start, word.time_interval.end)
+            ]
+        assert times == sorted(times)
+        assert times[0] >= 0.0
+        assert times[-1] <= seconds
+
+    def test_text_that_cannot_be_aligned_is_spread_over_the_window(
+        self, english_whisper: Whisper, sample: Samples
+    ) -> None:
+        """Half of a character takes the end of the text with it; nothing is left to align."""
+        model = english_whisper.core._model
+        tokenizer = Tokenizer(model.hf_tokenizer, False, "transcribe", "en")
+        tokens = tokenizer.encode(" 🎉")[:-1]
+        encoded = model.model.encode(english_whisper.features(sample)[None])
+        (words,) = align(model, tokenizer, encoded, [tokens], [250])
+        assert [(word.word, word.start, word.end) for word in words] == [(" \ufffd", 0.0, 2.5)]
+
+    def test_words_are_spread_by_their_lengths(self, english_whisper: Whisper) -> None:
+        tokenizer = english_whisper.processor.tokenizer
+        words = spread(tokenizer, tokenizer.encode(" Is it 1984?"), 240)
+        assert [(word.word, word.start, word.end) for word in words] == [
+            (" Is", 0.0, pytest.approx(0.6)),
+            (" it", pytest.approx(0.6), pytest.approx(1.2)),
+            (" 1984", pytest.approx(1.2), pytest.approx(2.2)),
+            ("?", pytest.approx(2.2), pytest.approx(2.4)),
+        ]
 
     def test_are_where_the_speakers_say_them(self, with_words: Transcript) -> None:
         """In the reference the first two turns start at 6.69 and 7.55 s, and "Oh, hello." at 8.44 s."""
@@ -216,17 +266,28 @@ class TestWords:
 
 
 class TestBatch:
-    def test_a_window_does_not_depend_on_its_batch(
-        self, whisper: Whisper, sample: Samples, with_words: Transcript
-    ) -> None:
-        _, in_batch, *_ = transcribe(
-            whisper,
-            (sample[8 * 16_000 : 12 * 16_000], WhisperParams()),
-            (sample, WITH_WORDS),
-            (SILENCE, WITH_WORDS),
-            (sample[14 * 16_000 : 18 * 16_000], WITH_WORDS),
-        )
-        assert in_batch == with_words
+    def test_a_window_does_not_depend_on_its_batch(self, whisper: Whisper, sample: Samples) -> None:
+        options = [
+            {"language": "en", "word_timestamps": True},
+            {},
+            {"language": "de", "word_timestamps": True},
+            {"language": "fr", "task": "translate", "word_timestamps": True},
+            {"initial_prompt": "A call.", "without_timestamps": False},
+            {"previous_tokens": (2425, 11, 7751, 13), "word_timestamps": True},
+            {"multilingual": True, "beam_size": 1},
+            {"detect_only": True},
+        ]
+        requests = [
+            WindowRequest(
+                whisper.features(sample[at * 16_000 : (at + 6) * 16_000]),
+                WindowOptions(temperature=0.0, **its),
+            )
+            for at, its in zip(range(7, 23, 2), options, strict=True)
+        ]
+        together = whisper.core.transcribe(requests)
+        for request, answer in zip(requests, together, strict=True):
+            (alone,) = whisper.core.transcribe([request])
+            assert answer == alone
 
     def test_answers_are_in_the_order_of_the_windows(
         self, english_whisper: Whisper, sample: Samples, opening: Samples

@@ -46,6 +46,24 @@ def test_eight_concurrent_requests_share_the_cores(triton: TritonServer, sample:
         assert executed[core] <= REQUESTS // 2
 
 
+def test_windows_that_slide_share_the_core_too(triton: TritonServer, sample: Path) -> None:
+    requests, executions = "nv_inference_request_success", "nv_inference_exec_count"
+    before = counts(triton, requests)["whisper"], counts(triton, executions)["whisper"]
+
+    def transcribe(_: int) -> str:
+        with Client(triton.grpc_url) as client:
+            return client.transcribe(sample, mode="sequential", vad_filter=False, temperature=0.0).text
+
+    with ThreadPoolExecutor(4) as pool:
+        texts = set(pool.map(transcribe, range(4)))
+
+    assert len(texts) == 1
+    served = counts(triton, requests)["whisper"] - before[0]
+    # Each recording has several windows, one after the other.
+    assert served >= 4 * 2
+    assert counts(triton, executions)["whisper"] - before[1] <= served // 2
+
+
 def test_what_does_not_fit_the_queue_is_refused_and_the_rest_is_answered(
     triton: TritonServer, sample: Path
 ) -> None:

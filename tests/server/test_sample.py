@@ -10,7 +10,13 @@ from pyannote.core import Annotation, Segment
 from pyannote.database.util import load_rttm
 from pyannote.metrics.diarization import DiarizationErrorRate
 
-from triologue import Client, DiarizedTranscriptionResult, SpeakerDiarizationSegment, TranscriptionResult
+from triologue import (
+    Client,
+    DiarizedTranscriptionResult,
+    SpeakerDiarizationSegment,
+    TranscriptionResult,
+    VadParameters,
+)
 from triologue_server.triton.server import TritonServer
 
 # What is said first, and by which of the reference's speakers.
@@ -106,6 +112,29 @@ def test_only_the_clips_are_transcribed(http: Client, sample: Path) -> None:
     assert "Texas" in result.text
     assert "Hello" not in result.text
     assert 14.2 <= result.segments[0].time_interval.start < result.segments[-1].time_interval.end <= 17.8
+
+
+def test_sequential_mode_tells_each_window_what_was_said(http: Client, sample: Path) -> None:
+    options = {"mode": "sequential", "vad_filter": False, "temperature": 0.0}
+    told = http.transcribe(sample, **options)
+    assert told.text.startswith("Hello.")
+    assert len(told.segments) > 5
+    assert told.text != http.transcribe(sample, initial_prompt="hello hello oh hello", **options).text
+
+
+@pytest.mark.parametrize("mode", ["batched", "sequential"])
+def test_what_counts_as_speech_can_be_said(client: Client, sample: Path, mode: str) -> None:
+    too_short = VadParameters(min_speech_duration_ms=40_000)
+    result = client.transcribe(sample, mode=mode, vad_parameters=too_short)
+    assert (result.text, result.transcription_info.language) == ("", "silence")
+
+
+def test_options_without_effect_are_told(http: Client, sample: Path) -> None:
+    result = http.transcribe(sample, clip_timestamps=(6.0, 8.0), hallucination_silence_threshold=2.0)
+    assert result.warnings == [
+        "hallucination_silence_threshold: has no effect in batched mode",
+        "hallucination_silence_threshold: has no effect without word_timestamps",
+    ]
 
 
 def test_diarization_over_each_transport(

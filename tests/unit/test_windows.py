@@ -56,7 +56,7 @@ class TestPacker:
         assert self.pack(*regions) == [Excerpt(regions)]
 
     def test_full_window_takes_no_more(self) -> None:
-        first, second = region(0, 30), Region(30 * SAMPLE_RATE, 30 * SAMPLE_RATE + 1)
+        first, second = region(0, 30), Region(30 * SAMPLE_RATE, 30 * SAMPLE_RATE + 160)
         assert self.pack(first, second) == [Excerpt((first,)), Excerpt((second,))]
 
     def test_window_is_out_when_the_next_region_does_not_fit(self) -> None:
@@ -66,13 +66,19 @@ class TestPacker:
         assert list(packer.finish()) == [Excerpt((region(30, 41),))]
         assert list(packer.finish()) == []
 
+    def test_less_than_a_frame_is_no_window(self) -> None:
+        assert self.pack(Region(0, 159)) == []
+        assert self.pack(Region(0, 159), region(0, 30)) == [Excerpt((region(0, 30),))]
+        parts = Region(0, 100), Region(200, 300)
+        assert self.pack(*parts) == [Excerpt(parts)]
+
     @pytest.mark.parametrize("seed", range(5))
     def test_any_regions(self, seed: int) -> None:
         chance = random.Random(seed)
         regions, now = [], 0
         for _ in range(200):
             start = now + chance.randrange(1, 200_000)
-            now = start + chance.choice([WINDOW_SAMPLES, chance.randint(1, WINDOW_SAMPLES), 1])
+            now = start + chance.choice([WINDOW_SAMPLES, chance.randint(160, WINDOW_SAMPLES), 160])
             regions.append(Region(start, now))
         windows = self.pack(*regions)
         assert [part for window in windows for part in window.regions] == regions

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from triologue.schema import AsrSegment, AsrWord, TimeInterval
 from triologue_server.audio import SAMPLE_RATE
 from triologue_server.conductor.speech import Region
-from triologue_server.transcription.window import WINDOW_SAMPLES
+from triologue_server.transcription.window import FRAMES_A_SECOND, WINDOW_SAMPLES
+
+_FRAME_SAMPLES = SAMPLE_RATE // FRAMES_A_SECOND
 
 
 @dataclass(frozen=True)
@@ -81,10 +83,10 @@ class WindowPacker:
             self._samples += region.samples
 
     def finish(self) -> Iterator[Excerpt]:
-        """Yield what is left, as one window."""
-        if self._regions:
+        """Yield what is left, as one window; less than a frame of features is none."""
+        if self._samples >= _FRAME_SAMPLES:
             yield Excerpt(tuple(self._regions))
-            self._regions, self._samples = [], 0
+        self._regions, self._samples = [], 0
 
 
 def even_regions(num_samples: int, clips: Sequence[float] = ()) -> Iterator[Region]:
