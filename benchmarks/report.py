@@ -16,7 +16,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field, computed_field
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from benchmarks.machine import Machine, commit, is_dirty, now, versions
 
@@ -133,7 +133,8 @@ def show(report: Report, title: str) -> None:
 
 
 def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    table = Table(*head, title=title, title_justify="left")
+    columns = (Column(name, overflow="fold") for name in head)
+    table = Table(*columns, title=title, title_justify="left")
     # Rows of one part share their first cell.
     parts = [list(part) for _, part in groupby(rows, key=itemgetter(0))]
     for part in parts:

@@ -2,11 +2,13 @@
 
 import random
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from triologue.schema import VadParameters
 from triologue_server.audio import SAMPLE_RATE
 from triologue_server.conductor.speech import Region, SpeechFinder
 from triologue_server.diarization.spans import FRAMES, SPEAKERS, num_windows
@@ -38,9 +40,11 @@ def activity_of(seconds: float, *speech: tuple[float, float]) -> Activity:
     return activity
 
 
-def find(seconds: float, activity: Activity, groups: list[int] | None = None) -> list[Region]:
+def find(
+    seconds: float, activity: Activity, groups: list[int] | None = None, **parameters: Any
+) -> list[Region]:
     """Find the regions, with the windows handed over in groups of these sizes."""
-    finder = SpeechFinder(round(seconds * SAMPLE_RATE))
+    finder = SpeechFinder(round(seconds * SAMPLE_RATE), VadParameters(**parameters))
     regions: list[Region] = []
     at = 0
     for size in groups or [len(activity)]:
@@ -144,6 +148,97 @@ class TestLongSpeech:
         assert regions[-1].stop == 100 * SAMPLE_RATE
 
 
+def heard_by(share: int, *speech: tuple[float, float], seconds: float = 40.0) -> Activity:
+    """Activity of speech that no more than `share` of ten neighbouring windows hear."""
+    activity = activity_of(seconds, *speech)
+    for window in range(len(activity)):
+        if window % 10 >= share:
+            activity[window] = 0
+    return activity
+
+
+def joined(*activities: Activity) -> Activity:
+    return np.maximum.reduce(activities)
+
+
+class TestParameters:
+    """Those of `VadParameters`, on recordings of 40 seconds; between 9 and 30 s ten windows listen."""
+
+    @pytest.mark.parametrize(
+        ("share", "threshold", "found"), [(4, None, False), (5, None, True), (4, 0.3, True), (8, 0.9, False)]
+    )
+    def test_threshold(self, share: int, threshold: float | None, found: bool) -> None:
+        """It is compared to the share of windows that hear somebody."""
+        activity = heard_by(share, (15.0, 20.0))
+        regions = times(find(40.0, activity, threshold=threshold))
+        assert regions == (near((14.6, 20.4)) if found else [])
+
+    def test_speech_goes_on_above_the_lower_threshold(self) -> None:
+        activity = joined(activity_of(40.0, (15.0, 17.0)), heard_by(3, (12.0, 20.0)))
+        assert times(find(40.0, activity)) == near((14.6, 17.4))
+        assert times(find(40.0, activity, neg_threshold=0.2)) == near((14.6, 20.4))
+        assert times(find(40.0, activity, neg_threshold=0.4)) == near((14.6, 17.4))
+
+    def test_what_is_never_above_the_threshold_is_no_speech(self) -> None:
+        assert find(40.0, heard_by(4, (12.0, 20.0)), neg_threshold=0.1) == []
+
+    @pytest.mark.parametrize(("milliseconds", "regions"), [(None, 2), (400, 2), (1_400, 2), (1_600, 1)])
+    def test_shorter_silence_does_not_divide(self, milliseconds: int | None, regions: int) -> None:
+        activity = activity_of(40.0, (12.0, 15.0), (16.5, 18.0))
+        assert len(find(40.0, activity, min_silence_duration_ms=milliseconds)) == regions
+
+    def test_short_silence_divides_when_asked_to(self) -> None:
+        """Room at both ends overlaps then, and goes to the first."""
+        activity = activity_of(40.0, (12.0, 15.0), (15.3, 18.0))
+        regions = times(find(40.0, activity, min_silence_duration_ms=200))
+        assert regions == near((11.6, 15.4), (15.4, 18.4))
+
+    @pytest.mark.parametrize(
+        ("milliseconds", "expected"), [(None, 2), (500, 2), (900, 1), (2_500, 1), (3_500, 0)]
+    )
+    def test_shorter_speech_is_left_out(self, milliseconds: int | None, expected: int) -> None:
+        activity = activity_of(40.0, (12.0, 15.0), (20.0, 20.7))
+        assert len(find(40.0, activity, min_speech_duration_ms=milliseconds)) == expected
+
+    @pytest.mark.parametrize(("milliseconds", "pad"), [(0, 0.0), (100, 0.1), (2_000, 2.0)])
+    def test_room_at_both_ends(self, milliseconds: int, pad: float) -> None:
+        activity = activity_of(40.0, (15.0, 20.0))
+        assert times(find(40.0, activity, speech_pad_ms=milliseconds)) == [
+            pytest.approx((15.0 - pad, 20.0 + pad), abs=1.5 * FRAME)
+        ]
+
+    def test_without_room_every_silence_divides(self) -> None:
+        activity = activity_of(40.0, (12.0, 15.0), (15.1, 18.0))
+        assert times(find(40.0, activity, speech_pad_ms=0)) == near((12.0, 15.0), (15.1, 18.0))
+
+    @pytest.mark.parametrize("longest", [2.0, 5.0, 12.0])
+    def test_longer_speech_is_divided(self, longest: float) -> None:
+        activity = activity_of(40.0, (2.0, 38.0))
+        regions = find(40.0, activity, max_speech_duration_s=longest)
+        assert max(region.samples for region in regions) <= longest * SAMPLE_RATE
+        assert times(regions)[0][0] == pytest.approx(1.6, abs=FRAME)
+        assert times(regions)[-1][1] == pytest.approx(38.4, abs=FRAME)
+        assert all(one.stop == next_one.start for one, next_one in pairwise(regions))
+
+    def test_speech_in_the_room_of_other_speech_is_not_heard_twice(self) -> None:
+        """What follows is divided at places of which the first lies in the room of what came before."""
+        activity = activity_of(20.0, (5.0, 5.1), (5.2, 9.0))
+        parameters = {"min_silence_duration_ms": 0, "speech_pad_ms": 1_000, "max_speech_duration_s": 2.5}
+        regions = times(find(20.0, activity, **parameters))
+        assert regions[0] == pytest.approx((4.0, 6.1), abs=FRAME)
+        assert all(0.0 < stop - start for start, stop in regions)
+        assert all(one[1] == next_one[0] for one, next_one in pairwise(regions))
+
+    def test_speech_in_the_room_at_the_end_is_not_heard_twice(self) -> None:
+        activity = activity_of(6.0, (5.0, 5.65), (5.8, 5.9))
+        assert times(find(6.0, activity, min_silence_duration_ms=100)) == near((4.6, 6.0))
+
+    def test_none_is_longer_than_a_window(self) -> None:
+        activity = activity_of(100.0, (0.0, 100.0))
+        regions = find(100.0, activity, max_speech_duration_s=80.0)
+        assert max(region.samples for region in regions) <= WINDOW_SAMPLES
+
+
 def random_activity(chance: random.Random) -> tuple[float, Activity]:
     """Conversations of pauses and turns of any length, in which the windows do not quite agree."""
     seconds = chance.choice([chance.uniform(0.1, 12.0), chance.uniform(12.0, 200.0)])
@@ -168,20 +263,37 @@ def speech_frames(seconds: float, activity: Activity) -> NDArray[np.intp]:
     return frames[frames + 1 <= seconds * FRAMES_A_SECOND]
 
 
+def assert_in_order_and_all_heard(seconds: float, activity: Activity, regions: list[Region]) -> None:
+    edges = [edge for region in regions for edge in (region.start, region.stop)]
+    assert edges == sorted(edges)
+    assert all(0 <= edge <= round(seconds * SAMPLE_RATE) for edge in edges)
+    middles = (speech_frames(seconds, activity) + 0.5) / FRAMES_A_SECOND * SAMPLE_RATE
+    inside = [np.sum((region.start <= middles) & (middles < region.stop)) for region in regions]
+    assert sum(inside) == len(middles)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_parameters(seed: int) -> None:
+    chance = random.Random(seed)
+    seconds, activity = random_activity(chance)
+    parameters = {
+        "speech_pad_ms": chance.choice([None, 0, 1_000]),
+        "max_speech_duration_s": chance.choice([None, 2.5, 29.0]),
+        "min_silence_duration_ms": chance.choice([None, 0, 100, 3_000]),
+    }
+    regions = find(seconds, activity, **parameters)
+    assert all(0 < region.samples <= WINDOW_SAMPLES for region in regions)
+    assert_in_order_and_all_heard(seconds, activity, regions)
+    assert find(seconds, activity, [1] * len(activity), **parameters) == regions
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_any_conversation(seed: int) -> None:
     chance = random.Random(seed)
     seconds, activity = random_activity(chance)
     regions = find(seconds, activity)
-
     assert all(0 < region.samples <= WINDOW_SAMPLES for region in regions)
-    edges = [edge for region in regions for edge in (region.start, region.stop)]
-    assert edges == sorted(edges)
-    assert all(0 <= edge <= round(seconds * SAMPLE_RATE) for edge in edges)
-
-    middles = (speech_frames(seconds, activity) + 0.5) / FRAMES_A_SECOND * SAMPLE_RATE
-    inside = [np.sum((region.start <= middles) & (middles < region.stop)) for region in regions]
-    assert sum(inside) == len(middles)
+    assert_in_order_and_all_heard(seconds, activity, regions)
 
     # Spans bring windows in groups; what is found must not depend on their sizes.
     assert find(seconds, activity, [1] * len(activity)) == regions

@@ -94,7 +94,7 @@ class SpeechFinder:
         scores = settled[0] / np.maximum(settled[1], 1)
         self._scores = np.concatenate([self._scores, scores])
         self._scored_to = stop
-        yield from self._cut(last)
+        yield from (region for region in self._cut(last) if region.samples > 0)
 
     def _cut(self, last: bool) -> Iterator[Region]:
         """Yield regions from the front of the scores; keep what may still grow."""
@@ -131,7 +131,8 @@ class SpeechFinder:
         offset = self._scored_to - len(self._scores)
         samples_a_frame = SAMPLE_RATE / FRAMES_A_SECOND
         start = max(self._taken_to, round((offset + begin) * samples_a_frame))
-        self._taken_to = min(self._num_samples, round((offset + end) * samples_a_frame))
+        # Speech that lies in the room behind the last region is in it already.
+        self._taken_to = max(start, min(self._num_samples, round((offset + end) * samples_a_frame)))
         return Region(start, self._taken_to)
 
     def _quietest(self, scores: NDArray[np.float64]) -> int:
