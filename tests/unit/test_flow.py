@@ -2,13 +2,15 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Awaitable, Callable
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from typing import Any
 
 import pytest
 
-from triologue_server.conductor.flow import all_or_cancel, bounded_map, drain
+from triologue_server.conductor.flow import all_or_cancel, bounded_map, drain, each_in_thread, in_thread
 
 pytestmark = pytest.mark.timeout(20)
 
@@ -316,6 +318,90 @@ class TestDrain:
             assert not waiting.done()
             queue.put_nowait(7)
             assert await waiting == 7
+
+        run(test)
+
+
+class TestInThread:
+    def test_the_loop_goes_on_meanwhile(self) -> None:
+        async def test() -> None:
+            let_go = threading.Event()
+
+            async def finish() -> None:
+                let_go.set()
+
+            with ThreadPoolExecutor(1) as pool:
+                heard, _ = await asyncio.gather(in_thread(pool, lambda: let_go.wait(10.0)), finish())
+            assert heard is True
+
+        run(test)
+
+    def test_error_comes_out(self) -> None:
+        async def test() -> None:
+            with ThreadPoolExecutor(1) as pool, pytest.raises(ZeroDivisionError):
+                await in_thread(pool, lambda: 1 // 0)
+
+        run(test)
+
+
+class TestEachInThread:
+    def test_items_come_in_order_each_made_in_the_pool(self) -> None:
+        async def test() -> None:
+            makers: list[str] = []
+
+            def make() -> Iterator[int]:
+                for number in range(3):
+                    makers.append(threading.current_thread().name)
+                    yield number
+
+            with ThreadPoolExecutor(1, "maker") as pool:
+                assert await collect(each_in_thread(pool, make())) == [0, 1, 2]
+            assert makers == ["maker_0"] * 3
+
+        run(test)
+
+    def test_none_is_made_before_it_is_asked_for(self) -> None:
+        async def test() -> None:
+            made: list[int] = []
+
+            def make() -> Iterator[int]:
+                for number in range(3):
+                    made.append(number)
+                    yield number
+
+            with ThreadPoolExecutor(1) as pool:
+                async with aclosing(each_in_thread(pool, make())) as items:
+                    assert made == []
+                    assert await anext(items) == 0
+                    await settle()
+                    assert made == [0]
+
+        run(test)
+
+    def test_nothing_to_make(self) -> None:
+        async def test() -> None:
+            with ThreadPoolExecutor(1) as pool:
+                assert await collect(each_in_thread(pool, [])) == []
+
+        run(test)
+
+    def test_items_may_be_none(self) -> None:
+        async def test() -> None:
+            with ThreadPoolExecutor(1) as pool:
+                assert [item async for item in each_in_thread(pool, [None, 0, False])] == [None, 0, False]
+
+        run(test)
+
+    def test_error_comes_after_the_items_before_it(self) -> None:
+        async def test() -> None:
+            def make() -> Iterator[int]:
+                yield 0
+                raise RuntimeError("the maker broke")
+
+            seen: list[int] = []
+            with ThreadPoolExecutor(1) as pool, pytest.raises(RuntimeError, match="the maker broke"):
+                await collect(each_in_thread(pool, make()), seen)
+            assert seen == [0]
 
         run(test)
 
