@@ -69,6 +69,17 @@ def test_events_come_in_order(triton: TritonServer, sample: Path) -> None:
     assert len(events) == 2 + len(segments) + len(progress)
 
 
+def test_segments_come_while_the_window_slides_on(triton: TritonServer, sample: Path) -> None:
+    options = {"mode": "sequential", "vad_filter": False, "temperature": 0.0}
+    events, errors, finals = stream(triton, sample.read_bytes(), pipeline="transcription", **options)
+    assert (errors, finals) == ([], 1)
+    progress = [at for at, event in enumerate(events) if isinstance(event, ProgressEvent)]
+    segments = [at for at, event in enumerate(events) if isinstance(event, SegmentEvent)]
+    assert len(progress) > 1
+    assert segments[0] < progress[0] < segments[-1]
+    assert events[progress[-1]] == ProgressEvent(stage="transcription", completed=30.0, total=30.0)
+
+
 @pytest.mark.parametrize(
     ("pipeline", "answer"), [("transcription", TranscriptionResult), ("diarization", DiarizationResult)]
 )
