@@ -83,7 +83,7 @@ class VadParameters(WireModel):
     threshold: float | None = Field(default=None, gt=0.0, lt=1.0)
     """Speech begins where it is at least this probable; 0.5 by default."""
     neg_threshold: float | None = Field(default=None, gt=0.0, lt=1.0)
-    """Speech ends where it is less probable than this; somewhat below `threshold` by default."""
+    """Speech ends where it is less probable than this; `threshold` or somewhat less by default."""
     min_speech_duration_ms: int | None = Field(default=None, ge=0, le=60_000)
     """Shorter speech is left out; 0 by default."""
     max_speech_duration_s: float | None = Field(default=None, ge=1.0, le=86_400.0)
