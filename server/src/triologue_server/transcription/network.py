@@ -44,7 +44,9 @@ class SharedNetwork:
                 storage = storage.to(DataType.float32)
             return [np.asarray(storage)]
 
-        return np.concatenate(self._share(encode, len(features)))
+        # On a CPU what a window takes fits the caches, what several take does not.
+        alone = self._network.device == "cpu"
+        return np.concatenate(self._share(encode, len(features), 1 if alone else None))
 
     def detect_language(self, encoded: Encoded) -> list[list[tuple[str, float]]]:
         """Return the languages of windows, as tokens, the most probable ones first."""
@@ -77,8 +79,9 @@ class SharedNetwork:
             len(encoded),
         )
 
-    def _share(self, work: Callable[[slice], Sequence[Any]], rows: int) -> list[Any]:
-        size = -(-rows // self._workers)
+    def _share(self, work: Callable[[slice], Sequence[Any]], rows: int, size: int | None = None) -> list[Any]:
+        """Do work for parts of `size` rows, by default as many parts as there are workers."""
+        size = size or -(-rows // self._workers)
         parts = [slice(start, start + size) for start in range(0, rows, size)]
         return list(chain.from_iterable(self._pool.map(work, parts)))
 
