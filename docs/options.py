@@ -4,15 +4,21 @@ from pathlib import Path
 
 from pydantic.fields import FieldInfo
 
-from triologue.schema import PyannoteSpeakerDiarizationParams, StreamParams, VadParameters, WhisperParams
+from triologue.schema import (
+    KnownSpeaker,
+    PyannoteSpeakerDiarizationParams,
+    StreamParams,
+    VadParameters,
+    WhisperParams,
+)
 from triologue.schema.base import WireModel
 from triologue.schema.wording import default_text, type_name
 
 PAGE = Path(__file__).with_suffix(".md")
 MARKER = "<!-- `make docs` writes what follows. -->\n"
-MODELS = (WhisperParams, VadParameters, PyannoteSpeakerDiarizationParams, StreamParams)
+MODELS = (WhisperParams, VadParameters, PyannoteSpeakerDiarizationParams, KnownSpeaker, StreamParams)
 HEAD = ("option", "type", "default", "bounds", "meaning")
-SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "max_length": "length ≤"}
+SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "min_length": "length ≥", "max_length": "length ≤"}
 
 
 def renew(page: str) -> str:
@@ -29,7 +35,8 @@ def section(model: type[WireModel]) -> str:
 
 def row(name: str, field: FieldInfo) -> tuple[str, ...]:
     """Return the cells of one option."""
-    cells = (f"`{name}`", f"`{type_name(field)}`", f"`{default_text(field)}`", bounds(field), meaning(field))
+    default = "" if field.is_required() else f"`{default_text(field)}`"
+    cells = (f"`{name}`", f"`{type_name(field)}`", default, bounds(field), meaning(field))
     return tuple(cell.replace("|", "\\|") for cell in cells)
 
 

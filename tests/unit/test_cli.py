@@ -48,7 +48,7 @@ def test_speakers_need_diarization(option: str, recording: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--format", "pdf"], "'pdf' is not one of text, srt, json"),
+        (["--format", "pdf"], "'pdf' is not one of text, srt, rttm, json"),
         (["--url", "ftp://host"], "'ftp://host' is no server URL"),
         (["--timeout", "0"], "--timeout"),
         (["--beam-size", "five"], "--beam-size"),
@@ -58,6 +58,9 @@ def test_speakers_need_diarization(option: str, recording: Path) -> None:
         (["--beam", "5"], "--beam"),
         (["--output", "missing/folder/file.txt"], "does not exist"),
         (["missing.wav"], "missing.wav"),
+        (["--format", "rttm"], "needs --diarize"),
+        (["--known-speakers", "voices.json"], "needs --diarize"),
+        (["--diarize", "--known-speakers", "missing.json"], "missing.json: No such file"),
     ],
 )
 def test_usage_errors(arguments: list[str], said: str, recording: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any, get_type_hints
 
 import grpc
 import pytest
+from tests.unit.conftest import echo
 
 import triologue
 from triologue import (
@@ -25,6 +26,7 @@ from triologue import (
     InternalError,
     InvalidAudio,
     InvalidOption,
+    KnownSpeaker,
     NotFound,
     PayloadTooLarge,
     PyannoteSpeakerDiarizationParams,
@@ -117,6 +119,51 @@ def test_options_are_refused_before_anything_is_sent(
 )
 def test_keywords_are_the_fields_of_the_options(keywords: type, model: Any) -> None:
     assert get_type_hints(keywords) == {name: field.annotation for name, field in model.model_fields.items()}
+
+
+def heard(**speakers: tuple[float, ...]) -> Callable[..., bytes]:
+    """Answer with the voices of these speakers; their turns are of no interest here."""
+
+    def answer(*call: Any) -> bytes:
+        return json.dumps(json.loads(echo(*call)) | {"speaker_embeddings": speakers}).encode()
+
+    return answer
+
+
+@both
+def test_a_voice_is_enrolled_and_then_known(scheme: str, tmp_path: Path, serve: Serve) -> None:
+    asked: list[tuple[str, dict[str, Any], bytes]] = []
+
+    def answer(model: str, parameters: dict[str, Any], audio: bytes, headers: dict[str, str]) -> bytes:
+        asked.append((model, parameters, audio))
+        return heard(SPEAKER_00=(0.25, -1.0))(model, parameters, audio, headers)
+
+    path = tmp_path / "ann.wav"
+    path.write_bytes(b"RIFF")
+    with serve(scheme, answer) as url, Client(url) as client:
+        ann = client.enroll(path, "Ann Lee")
+        client.diarize(b"", known_speakers=(ann,))
+    assert ann == KnownSpeaker(name="Ann Lee", embedding=(0.25, -1.0))
+    assert asked[0] == ("diarization", {"num_speakers": 1, "speaker_embeddings": True}, b"RIFF")
+    assert json.loads(asked[1][1]["known_speakers"]) == [{"name": "Ann Lee", "embedding": [0.25, -1.0]}]
+
+
+def test_nobody_speaks_in_a_clip(tmp_path: Path, serve: Serve) -> None:
+    path = tmp_path / "silence.wav"
+    path.write_bytes(b"RIFF")
+    with serve("http", heard()) as url, Client(url) as client, path.open("rb") as opened:
+        for clip in (path, str(path), opened):
+            with pytest.raises(InvalidAudio, match=rf"^{path}: nobody speaks"):
+                client.enroll(clip, "Ann")
+        for clip in (b"RIFF", BytesIO(b"RIFF")):
+            with pytest.raises(InvalidAudio, match=r"^the recording: nobody speaks"):
+                client.enroll(clip, "Ann")
+
+
+@pytest.mark.parametrize("name", ["", " ", "Ann\n", "SPEAKER_01"])
+def test_a_name_is_refused_before_anything_is_sent(name: str, free_port: int) -> None:
+    with Client(f"http://127.0.0.1:{free_port}") as client, pytest.raises(InvalidOption, match=r"^name: "):
+        client.enroll(b"RIFF", name)
 
 
 def test_a_recording_that_fits_no_message(monkeypatch: pytest.MonkeyPatch) -> None:

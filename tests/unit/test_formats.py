@@ -1,9 +1,13 @@
 """The output formats, read back by what reads them."""
 
+from pathlib import Path
+
 import pysubs2
 import pytest
+from pyannote.core import Segment
+from pyannote.database.util import load_rttm
 
-from triologue.formats import FORMATS, summarize, to_json, to_srt, to_text
+from triologue.formats import FORMATS, summarize, to_json, to_rttm, to_srt, to_text
 from triologue.formats.lines import timestamp
 from triologue.schema import (
     AsrSegment,
@@ -110,6 +114,36 @@ def test_silence_has_no_lines() -> None:
     assert to_srt(SILENCE) == ""
 
 
+def test_rttm_is_what_pyannote_reads(tmp_path: Path) -> None:
+    path = tmp_path / "meeting.rttm"
+    path.write_text(to_rttm(DIARIZED, "Monday meeting"), encoding="utf-8")
+    ((recording, annotation),) = load_rttm(path).items()
+    assert recording == "Monday_meeting"
+    assert [
+        (round(segment.start, 3), round(segment.end, 3), label)
+        for segment, _, label in annotation.itertracks(yield_label=True)
+    ] == [(start, round(end, 3), speaker) for start, end, speaker, _ in SAID]
+
+
+def test_rttm_by_the_letter() -> None:
+    assert to_rttm(DIARIZATION, "a") == "SPEAKER a 1 6.690 0.430 <NA> <NA> SPEAKER_00 <NA> <NA>\n"
+
+
+@pytest.mark.parametrize("name", ["Jürgen von Groß", "佐藤\u3000花子", "O'Neill & <b>Co</b>: %", "A\u00a0 B"])
+def test_names_of_speakers_survive_every_format(name: str, tmp_path: Path) -> None:
+    turns = [turn.model_copy(update={"speaker": name}) for turn in TURNS[:1]]
+    result = DIARIZATION.model_copy(update={"turns": turns})
+    path = tmp_path / "meeting.rttm"
+    path.write_text(to_rttm(result, "meeting"), encoding="utf-8")
+    annotation = load_rttm(path)["meeting"]
+    assert annotation.labels() == ["".join("_" if mark.isspace() else mark for mark in name)]
+    assert annotation.get_timeline().extent() == Segment(6.69, 7.12)
+    assert len(path.read_text(encoding="utf-8").split()) == 10
+    assert to_text(result) == f"[00:00:06.690 → 00:00:07.120] {name}\n"
+    assert to_srt(result).splitlines()[2] == name
+    assert DiarizationResult.model_validate_json(to_json(result)) == result
+
+
 @pytest.mark.parametrize(
     ("result", "line"),
     [
@@ -141,7 +175,10 @@ def test_timestamp_carries_over(seconds: float, text: str) -> None:
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("result", [PLAIN, DIARIZED, DIARIZATION], ids=lambda result: result.type)
 def test_every_format_takes_every_result(name: str, result: TranscriptionResult | DiarizationResult) -> None:
-    written = FORMATS[name](result)
+    written = FORMATS[name](result, "meeting")
+    if name == "rttm" and result is PLAIN:
+        assert written == ""
+        return
     assert "6.69" in written.replace(",", ".")
     assert written.endswith("\n")
     assert not written.endswith("\n\n")

@@ -1,6 +1,7 @@
 """The wire contract: what is written on one side is read back the same on the other."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from triologue.schema import (
     ErrorCode,
     InfoEvent,
     InvalidOption,
+    KnownSpeaker,
     ProcessingInfo,
     ProgressEvent,
     PyannoteSpeakerDiarizationParams,
@@ -38,6 +40,7 @@ from triologue.schema import (
     parse_parameters,
     to_parameters,
 )
+from triologue.schema.base import WireModel
 
 # A value for every option, none of them the default.
 OPTIONS: dict[str, Any] = {
@@ -77,6 +80,15 @@ OPTIONS: dict[str, Any] = {
     "num_speakers": 3,
     "min_speakers": 2,
     "max_speakers": 4,
+    "clustering_threshold": 0.6,
+    "segmentation_step": 0.25,
+    "min_duration_off": 0.5,
+    "speaker_embeddings": True,
+    "known_speakers": (
+        KnownSpeaker(name="Jürgen Groß", embedding=(0.25, -1.0)),
+        KnownSpeaker(name="Ann", clip="UklGRg=="),
+    ),
+    "known_speaker_threshold": 0.7,
 }
 ERRORS = TriologueError.__subclasses__()
 
@@ -98,6 +110,13 @@ RESULTS = [
     TranscriptionResult(**TRANSCRIPT),
     DiarizationResult(audio=AUDIO, processing=PROCESSING, turns=[TURN], warnings=["one speaker"]),
     DiarizedTranscriptionResult(**TRANSCRIPT, turns=[TURN]),
+    DiarizedTranscriptionResult(
+        **TRANSCRIPT,
+        turns=[TURN],
+        exclusive_turns=[TURN],
+        speaker_embeddings={"SPEAKER_00": (0.25, -1.0), "Jürgen Groß": (1.0, 1e-9)},
+        known_speakers={"Jürgen Groß": 0.83},
+    ),
 ]
 
 
@@ -105,8 +124,8 @@ def test_every_option_has_a_value_here() -> None:
     assert OPTIONS.keys() == DiarizedAsrOptions.model_fields.keys()
 
 
-@pytest.mark.parametrize("options", [DiarizedAsrOptions, VadParameters, StreamParams])
-def test_every_option_is_described(options: type[DiarizedAsrOptions | VadParameters | StreamParams]) -> None:
+@pytest.mark.parametrize("options", [DiarizedAsrOptions, VadParameters, KnownSpeaker, StreamParams])
+def test_every_option_is_described(options: type[WireModel]) -> None:
     assert all(field.description for field in options.model_fields.values())
 
 
@@ -122,7 +141,7 @@ def test_option_survives_the_wire(name: str) -> None:
 @pytest.mark.parametrize("name", OPTIONS)
 def test_option_is_read_from_text(name: str) -> None:
     value = OPTIONS[name]
-    text = value if isinstance(value, str) else json.dumps(value, default=VadParameters.model_dump)
+    text = value if isinstance(value, str) else json.dumps(value, default=WireModel.model_dump)
     assert getattr(parse_parameters(DiarizedAsrOptions, {name: text}), name) == value
 
 
@@ -177,6 +196,22 @@ def test_temperature_as_text(text: str, ladder: tuple[float, ...]) -> None:
         ("num_speakers", 0),
         ("min_speakers", 101),
         ("max_speakers", 2.5),
+        ("clustering_threshold", 0.0),
+        ("clustering_threshold", 2.1),
+        ("clustering_threshold", "nan"),
+        ("segmentation_step", 0.04),
+        ("segmentation_step", 1.1),
+        ("segmentation_step", "nan"),
+        ("segmentation_step", "null"),
+        ("min_duration_off", -0.1),
+        ("min_duration_off", 60.1),
+        ("speaker_embeddings", "perhaps"),
+        ("known_speakers", "voices.json"),
+        ("known_speakers", '{"name": "Ann", "embedding": [1.0]}'),
+        ("known_speakers", '[{"name": "Ann", "embedding": [1.0]'),
+        ("known_speakers", json.dumps([{"name": str(at), "embedding": [1.0]} for at in range(101)])),
+        ("known_speaker_threshold", -0.1),
+        ("known_speaker_threshold", 1.1),
     ],
 )
 def test_refused_value_names_the_option(name: str, value: bool | int | float | str) -> None:
@@ -295,7 +330,8 @@ def test_defaults_are_those_of_the_aana_sdk() -> None:
     assert params.vad_filter is True
     assert params.task == "transcribe"
     assert BatchedWhisperParams().temperatures == params.temperatures
-    assert set(PyannoteSpeakerDiarizationParams().model_dump().values()) == {None}
+    bounds = {"num_speakers", "min_speakers", "max_speakers"}
+    assert set(PyannoteSpeakerDiarizationParams().model_dump(include=bounds).values()) == {None}
 
 
 def test_names_of_sizes_and_compute_types() -> None:
@@ -402,3 +438,111 @@ def test_a_traceback_of_triton_is_no_part_of_the_message() -> None:
     error = TriologueError.from_wire("INVALID_AUDIO: no audio stream\n\nAt:\n  model.py(13): execute")
     assert error is not None
     assert error.message == "no audio stream"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("clustering_threshold", 2.0),
+        ("segmentation_step", 0.05),
+        ("segmentation_step", 1.0),
+        ("min_duration_off", 0.0),
+        ("min_duration_off", 60.0),
+        ("known_speaker_threshold", 0.0),
+        ("known_speaker_threshold", 1.0),
+    ],
+)
+def test_options_of_a_diarization_at_their_limits(name: str, value: float) -> None:
+    assert getattr(parse_parameters(PyannoteSpeakerDiarizationParams, {name: value}), name) == value
+
+
+def test_known_speakers_travel_as_json_text_of_what_was_set() -> None:
+    parameters = to_parameters(DiarizedAsrOptions(known_speakers=OPTIONS["known_speakers"]))
+    assert isinstance(parameters["known_speakers"], str)
+    assert json.loads(parameters["known_speakers"]) == [
+        {"name": "Jürgen Groß", "embedding": [0.25, -1.0]},
+        {"name": "Ann", "clip": "UklGRg=="},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("speaker", "message"),
+    [
+        ({"embedding": [1.0]}, r"\.name: field required"),
+        ({"name": "", "embedding": [1.0]}, r"\.name: string should have at least 1 character"),
+        ({"name": "A" * 201, "embedding": [1.0]}, r"\.name: string should have at most 200 characters"),
+        ({"name": " \u3000", "embedding": [1.0]}, r"\.name: give a name that is not blank"),
+        ({"name": "Ann\nLee", "embedding": [1.0]}, r"\.name: give a name without control characters"),
+        ({"name": "Ann\u2028Lee", "embedding": [1.0]}, r"\.name: give a name without control characters"),
+        ({"name": "SPEAKER_00", "embedding": [1.0]}, r"\.name: give a name other .* \(got 'SPEAKER_00'\)"),
+        ({"name": "SPEAKER_123", "clip": "UklGRg=="}, r"\.name: give a name other "),
+        ({"name": "Ann"}, ": give either an embedding or a clip"),
+        ({"name": "Ann", "embedding": [1.0], "clip": "UklGRg=="}, ": give either an embedding or a clip"),
+        ({"name": "Ann", "embedding": []}, r"\.embedding: .* at least 1 item"),
+        ({"name": "Ann", "embedding": [1.0] * 4097}, r"\.embedding: .* at most 4096 items"),
+        ({"name": "Ann", "embedding": [0.0, 0.0]}, r"\.embedding: give finite numbers that are not all zero"),
+        ({"name": "Ann", "embedding": [1.0, float("nan")]}, r"\.embedding: give finite numbers"),
+        ({"name": "Ann", "embedding": [1.0, float("-inf")]}, r"\.embedding: give finite numbers"),
+        ({"name": "Ann", "embedding": [1.0, "much"]}, r"\.embedding\.1: input should be a valid number"),
+        ({"name": "Ann", "clip": "RIFF?"}, r"\.clip: give the bytes of an audio file as base64 text"),
+        ({"name": "Ann", "clip": "Zoë="}, r"\.clip: give the bytes of an audio file as base64 text"),
+        ({"name": "Ann", "clip": "UklGRg="}, r"\.clip: give the bytes of an audio file as base64 text"),
+        ({"name": "Ann", "clip": ""}, r"\.clip: give a file that is not empty"),
+        ({"name": "Ann", "voice": [1.0]}, r"\.voice: extra inputs are not permitted"),
+    ],
+)
+def test_refused_speaker_is_named_with_its_field(speaker: dict[str, Any], message: str) -> None:
+    speakers = json.dumps([{"name": "Ben", "embedding": [1.0]}, speaker])
+    with pytest.raises(InvalidOption, match=rf"^known_speakers\.1{message}") as caught:
+        parse_parameters(PyannoteSpeakerDiarizationParams, {"known_speakers": speakers})
+    assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["A" * 200, "SPEAKER", "SPEAKER_", "SPEAKER_00 (A)", "José O'Neill", "佐藤"])
+def test_names_that_are_taken(name: str) -> None:
+    assert KnownSpeaker(name=name, embedding=(1.0,) * 4096).name == name
+
+
+def test_known_names_are_unique() -> None:
+    twice = [KnownSpeaker(name=name, embedding=(1.0,)) for name in ("Ann", "Ben", "Ann")]
+    with pytest.raises(InvalidOption, match=r"^known_speakers: 'Ann' is there more than once"):
+        parse_parameters(PyannoteSpeakerDiarizationParams, {"known_speakers": twice})
+
+
+def test_messages_quote_no_voices() -> None:
+    voice = [0.123456789] * 192
+    for speakers in (
+        [{"name": "Ann", "embedding": voice}, {"name": "Ann", "embedding": voice}],
+        [{"name": "Ann", "embedding": voice, "clip": "UklGRg=="}],
+        [{"name": "Ann", "clip": "0.123456789!" * 100}],
+    ):
+        with pytest.raises(InvalidOption) as caught:
+            parse_parameters(PyannoteSpeakerDiarizationParams, {"known_speakers": speakers})
+        assert "0.123" not in caught.value.message
+    assert "0.123" not in repr(KnownSpeaker(name="Ann", embedding=tuple(voice)))
+
+
+def test_a_speaker_known_by_a_clip(tmp_path: Path) -> None:
+    path = tmp_path / "ann.wav"
+    path.write_bytes(b"RIFF\x00\xff")
+    assert KnownSpeaker.from_clip("Ann", path) == KnownSpeaker(name="Ann", clip="UklGRgD/")
+    assert KnownSpeaker.from_clip("Ann", path.read_bytes()).clip == "UklGRgD/"
+    with pytest.raises(FileNotFoundError):
+        KnownSpeaker.from_clip("Ann", tmp_path / "missing.wav")
+    with pytest.raises(ValueError, match="not empty"):
+        KnownSpeaker.from_clip("Ann", b"")
+
+
+def test_an_answer_of_an_older_server_tells_turns_alone() -> None:
+    old = {"audio": AUDIO, "processing": PROCESSING, "turns": [TURN]}
+    result = DiarizationResult.model_validate(old)
+    assert (result.exclusive_turns, result.speaker_embeddings, result.known_speakers) == ([], {}, {})
+
+
+def test_both_diarized_results_say_the_same_of_speakers() -> None:
+    about_speakers = {"turns", "exclusive_turns", "speaker_embeddings", "known_speakers"}
+    assert DiarizationResult.model_fields.keys() - TranscriptionResult.model_fields.keys() == about_speakers
+    assert (
+        DiarizedTranscriptionResult.model_fields.keys() - TranscriptionResult.model_fields.keys()
+        == about_speakers
+    )

@@ -23,3 +23,11 @@ def read_audio(audio: Audio) -> bytes:
     if not isinstance(data, bytes):
         raise TypeError("open the recording in binary mode: its read() returned no bytes")
     return data
+
+
+def name_of(audio: Audio) -> str:
+    """Return what to call a recording in a message: its path where it has one."""
+    if isinstance(audio, str | os.PathLike):
+        return os.fspath(audio)
+    name: object = getattr(audio, "name", None)
+    return name if isinstance(name, str) else "the recording"

@@ -1,4 +1,4 @@
-"""The command line: `triologue transcribe`, `triologue diarize`, `triologue health`."""
+"""The command line: `triologue transcribe`, `triologue diarize`, `triologue enroll`, `triologue health`."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,12 +16,15 @@ from triologue.formats import FORMATS, summarize
 from triologue.schema import (
     DiarizationResult,
     DiarizedAsrOptions,
+    DiarizedResult,
     InvalidOption,
+    KnownSpeaker,
     PyannoteSpeakerDiarizationParams,
     ServerUnavailable,
     TranscriptionResult,
     TriologueError,
 )
+from triologue.voices import read_voices, to_text, with_voice, write_voices
 
 app = typer.Typer(
     help="Who said what, and when: diarized transcripts from a Triologue server.",
@@ -76,6 +79,9 @@ def transcribe(
     if speakers and not diarize:
         hint = " / ".join(f"--{name.replace('_', '-')}" for name in speakers)
         raise typer.BadParameter("needs --diarize", param_hint=hint)
+    if format == "rttm" and not diarize:
+        raise typer.BadParameter("needs --diarize", param_hint="--format rttm")
+    fields = _with_voices(fields)
 
     def call(client: Client, file: Path) -> TranscriptionResult:
         return client.transcribe_diarized(file, **fields) if diarize else client.transcribe(file, **fields)
@@ -95,7 +101,53 @@ def diarize(
     timeout: Timeout = DEFAULT_TIMEOUT_S,
 ) -> None:
     """Find who speaks when in recordings."""
+    fields = _with_voices(fields)
     _process(files, lambda client, file: client.diarize(file, **fields), format, output, url, timeout)
+
+
+@app.command()
+def enroll(
+    clip: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CLIP", exists=True, dir_okay=False, help="A recording in which nobody else speaks."
+        ),
+    ],
+    name: Annotated[str, typer.Option(help="What to call the person.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            dir_okay=False,
+            help="A file of known speakers that gets the voice; else stdout.",
+        ),
+    ] = None,
+    url: Url = DEFAULT_URL,
+    timeout: Timeout = DEFAULT_TIMEOUT_S,
+) -> None:
+    """Learn the voice of a person, for --known-speakers of the other commands."""
+    voices: tuple[KnownSpeaker, ...] = ()
+    if output is not None:
+        _needs_folder(output)
+        voices = _read_voices(output, "--output") if output.exists() else ()
+    with _connect(url, timeout) as client:
+        try:
+            with _waiting(clip):
+                voice = client.enroll(clip, name)
+            voices = with_voice(voices, voice)
+        except TriologueError as error:
+            _report(error)
+            raise typer.Exit(1) from None
+    if output is None:
+        typer.echo(to_text([voice]), nl=False)
+        return
+    try:
+        write_voices(output, voices)
+    except OSError as error:
+        typer.echo(f"error: {output} cannot be written: {error.strerror}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(f"{name} is one of {len(voices)} in {output}")
 
 
 @app.command()
@@ -142,9 +194,12 @@ def _process(
                 continue
             for warning in result.warnings:
                 typer.echo(f"warning: {_one_line(warning)}", err=True)
+            if isinstance(result, DiarizedResult):
+                for name, similarity in result.known_speakers.items():
+                    typer.echo(f"recognised: {name} (similarity {similarity:.2f})", err=True)
             if several and format == "text":
                 typer.echo(f"{file}:")
-            written = FORMATS[format](result)
+            written = FORMATS[format](result, file.stem)
             if target is not None:
                 try:
                     target.write_text(written, encoding="utf-8")
@@ -168,8 +223,7 @@ def _targets(files: list[Path], format: str, output: Path | None) -> list[Path |
             raise typer.BadParameter("several files in this format need a folder", param_hint=hint)
         return [None] * len(files)
     if len(files) == 1 and not output.is_dir():
-        if not output.absolute().parent.is_dir():
-            raise typer.BadParameter(f"the folder of {output} does not exist", param_hint=hint)
+        _needs_folder(output)
         _keep_recordings(files, [output])
         return [output]
     if output.exists() and not output.is_dir():
@@ -183,10 +237,32 @@ def _targets(files: list[Path], format: str, output: Path | None) -> list[Path |
     return list(targets)
 
 
+def _needs_folder(output: Path) -> None:
+    if not output.absolute().parent.is_dir():
+        raise typer.BadParameter(f"the folder of {output} does not exist", param_hint="--output")
+
+
 def _keep_recordings(files: list[Path], targets: list[Path]) -> None:
     for target in targets:
         if target.exists() and any(target.samefile(file) for file in files):
             raise typer.BadParameter(f"{target} is a recording, and would be lost", param_hint="--output")
+
+
+def _with_voices(fields: Fields) -> Fields:
+    """Read the file of known speakers, where a path was given and not JSON."""
+    given = fields.get("known_speakers")
+    if given is None or given.lstrip().startswith(("[", "{")):
+        return fields
+    return fields | {"known_speakers": _read_voices(Path(given), "--known-speakers")}
+
+
+def _read_voices(path: Path, hint: str) -> tuple[KnownSpeaker, ...]:
+    try:
+        return read_voices(path)
+    except InvalidOption as error:
+        raise typer.BadParameter(_one_line(error.message), param_hint=hint) from None
+    except OSError as error:
+        raise typer.BadParameter(f"{path}: {error.strerror}", param_hint=hint) from None
 
 
 def _connect(url: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> Client:

@@ -8,12 +8,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from triologue import protocol
-from triologue.audio import Audio, read_audio
+from triologue.audio import Audio, name_of, read_audio
 from triologue.protocol import PUBLIC_MODELS, ServerHealth
 from triologue.schema import (
     DiarizationResult,
     DiarizedAsrOptions,
     DiarizedTranscriptionResult,
+    KnownSpeaker,
     PyannoteSpeakerDiarizationParams,
     ServerUnavailable,
     TranscriptionResult,
@@ -114,6 +115,19 @@ class Client:
         """Write down who says what, and when, in a recording. Raises what `transcribe` raises."""
         request = protocol.diarized_transcription(read_audio(audio), options, fields)
         return request.read(self._transport.infer(request))
+
+    def enroll(self, audio: Audio, name: str) -> KnownSpeaker:
+        """Learn the voice of a person from a recording in which nobody else speaks.
+
+        What comes back goes into `known_speakers` of later calls; the server keeps nothing.
+
+        Raises:
+            InvalidAudio: Nobody speaks in the recording, or it cannot be decoded.
+            InvalidOption: The name is refused.
+            OSError: The path cannot be read, for example `FileNotFoundError`.
+        """
+        request = protocol.enrolment(read_audio(audio), name)
+        return protocol.enrolled(request.read(self._transport.infer(request)), name, name_of(audio))
 
     def is_ready(self) -> bool:
         """Say whether the server takes requests; `False` also when it cannot be reached."""

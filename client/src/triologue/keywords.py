@@ -6,7 +6,7 @@ written.
 
 from typing import Literal, TypedDict
 
-from triologue.schema import VadParameters
+from triologue.schema import KnownSpeaker, VadParameters
 
 
 class WhisperKeywords(TypedDict, total=False):
@@ -53,6 +53,12 @@ class DiarizationKeywords(TypedDict, total=False):
     num_speakers: int | None
     min_speakers: int | None
     max_speakers: int | None
+    clustering_threshold: float | None
+    segmentation_step: float
+    min_duration_off: float | None
+    speaker_embeddings: bool
+    known_speakers: tuple[KnownSpeaker, ...]
+    known_speaker_threshold: float
 
 
 class DiarizedAsrKeywords(WhisperKeywords, DiarizationKeywords, total=False):

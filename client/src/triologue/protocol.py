@@ -11,6 +11,8 @@ from triologue.schema import (
     DiarizedAsrOptions,
     DiarizedTranscriptionResult,
     InternalError,
+    InvalidAudio,
+    KnownSpeaker,
     PayloadTooLarge,
     PyannoteSpeakerDiarizationParams,
     Result,
@@ -102,6 +104,31 @@ def diarized_transcription(
 ) -> Request[DiarizedTranscriptionResult]:
     """Build the call of the model `diarized_asr`. Raises what `transcription` raises."""
     return _request("diarized_asr", audio, DiarizedAsrOptions, options, fields, DiarizedTranscriptionResult)
+
+
+def enrolment(audio: bytes, name: str) -> Request[DiarizationResult]:
+    """Build the call of the model `diarization` that hears the voice of one person.
+
+    Raises what `transcription` raises.
+    """
+    _known_speaker(name, (1.0,))  # A name that will be refused is not worth the server's work.
+    return diarization(audio, fields={"num_speakers": 1, "speaker_embeddings": True})
+
+
+def enrolled(result: DiarizationResult, name: str, recording: str) -> KnownSpeaker:
+    """Read the voice out of the answer to `enrolment`.
+
+    Raises:
+        InvalidAudio: Nobody speaks in the recording; the message names it.
+    """
+    embedding = next(iter(result.speaker_embeddings.values()), None)
+    if embedding is None:
+        raise InvalidAudio(f"{recording}: nobody speaks in it for long enough to know their voice")
+    return _known_speaker(name, embedding)
+
+
+def _known_speaker(name: str, embedding: tuple[float, ...]) -> KnownSpeaker:
+    return parse_parameters(KnownSpeaker, {"name": name, "embedding": embedding})
 
 
 def _request(

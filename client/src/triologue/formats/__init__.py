@@ -3,15 +3,20 @@
 from collections.abc import Callable
 
 from triologue.formats.as_json import to_json
+from triologue.formats.rttm import to_rttm
 from triologue.formats.srt import to_srt
 from triologue.formats.text import summarize, to_text
 from triologue.schema import DiarizationResult, TranscriptionResult
 
-__all__ = ["FORMATS", "summarize", "to_json", "to_srt", "to_text"]
+__all__ = ["FORMATS", "summarize", "to_json", "to_rttm", "to_srt", "to_text"]
 
-FORMATS: dict[str, Callable[[TranscriptionResult | DiarizationResult], str]] = {
-    "text": to_text,
-    "srt": to_srt,
-    "json": to_json,
+FORMATS: dict[str, Callable[[TranscriptionResult | DiarizationResult, str], str]] = {
+    "text": lambda result, _: to_text(result),
+    "srt": lambda result, _: to_srt(result),
+    "rttm": to_rttm,
+    "json": lambda result, _: to_json(result),
 }
-"""Each function takes a result of any model and returns text that ends with a line break, or nothing."""
+"""Each function takes a result of any model and the name of its recording, which RTTM alone writes.
+
+It returns text that ends with a line break, or nothing.
+"""

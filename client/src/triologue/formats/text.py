@@ -1,7 +1,7 @@
 """Plain text for people to read."""
 
 from triologue.formats.lines import lines, timestamp
-from triologue.schema import DiarizationResult, DiarizedTranscriptionResult, TranscriptionResult
+from triologue.schema import DiarizationResult, DiarizedResult, TranscriptionResult
 
 
 def to_text(result: TranscriptionResult | DiarizationResult) -> str:
@@ -25,7 +25,7 @@ def summarize(result: TranscriptionResult | DiarizationResult) -> str:
         f"processed in {result.processing.seconds:.1f} s",
         f"RTFx {result.processing.rtfx:.1f}",
     ]
-    if isinstance(result, DiarizationResult | DiarizedTranscriptionResult):
+    if isinstance(result, DiarizedResult):
         count = len(result.speakers)
         parts.append(f"{count} speaker" if count == 1 else f"{count} speakers")
     return " · ".join(parts)

@@ -48,11 +48,13 @@ from triologue.schema.parameters import parse_parameters, to_parameters
 from triologue.schema.results import (
     AudioInfo,
     DiarizationResult,
+    DiarizedResult,
     DiarizedTranscriptionResult,
     ProcessingInfo,
     Result,
     TranscriptionResult,
 )
+from triologue.schema.speakers import KnownSpeaker
 
 __all__ = [
     "AsrSegment",
@@ -65,6 +67,7 @@ __all__ = [
     "DeadlineExceeded",
     "DiarizationResult",
     "DiarizedAsrOptions",
+    "DiarizedResult",
     "DiarizedTranscriptionResult",
     "ErrorCode",
     "Event",
@@ -72,6 +75,7 @@ __all__ = [
     "InternalError",
     "InvalidAudio",
     "InvalidOption",
+    "KnownSpeaker",
     "NotFound",
     "PayloadTooLarge",
     "ProcessingInfo",

@@ -75,4 +75,4 @@ class SpeakerDiarizationSegment(WireModel):
     time_interval: TimeInterval
     """When the turn was spoken."""
     speaker: str
-    """Label of the speaker: "SPEAKER_00", "SPEAKER_01", ..."""
+    """Label of the speaker: "SPEAKER_00", "SPEAKER_01", ..., or the name of one who is known."""

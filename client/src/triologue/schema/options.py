@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from triologue.schema.base import WireModel
 from triologue.schema.languages import LANGUAGES
+from triologue.schema.speakers import KnownSpeaker
 
 DEFAULT_TEMPERATURES: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
@@ -196,6 +197,35 @@ class PyannoteSpeakerDiarizationParams(WireModel):
     """Lower bound on the number of speakers."""
     max_speakers: int | None = Field(default=None, ge=1, le=100)
     """Upper bound on the number of speakers."""
+    clustering_threshold: float | None = Field(default=None, gt=0.0, le=2.0)
+    """Voices farther apart than this are different speakers; the pipeline's own by default."""
+    segmentation_step: float = Field(default=0.1, ge=0.05, le=1.0)
+    """Step of the window of 10 seconds in which speakers are told apart, as a share of its length.
+
+    Larger is faster and less exact.
+    """
+    min_duration_off: float | None = Field(default=None, ge=0.0, le=60.0)
+    """A speaker who pauses for fewer seconds than this is still speaking; the pipeline's own by default.
+
+    That is 0 for the embedded one.
+    """
+    speaker_embeddings: bool = False
+    """Put a vector for each speaker's voice into the result."""
+    known_speakers: tuple[KnownSpeaker, ...] = Field(default=(), max_length=100)
+    """People whose voices are known, as a JSON list; on the command line also the path of a file with one.
+
+    Speakers who sound like them take their names: one name goes to at most one speaker.
+    """
+    known_speaker_threshold: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Cosine similarity of two voices from which a speaker takes a known name."""
+
+    @field_validator("known_speakers")
+    @classmethod
+    def _named_once(cls, speakers: tuple[KnownSpeaker, ...]) -> tuple[KnownSpeaker, ...]:
+        names = [speaker.name for speaker in speakers]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"{twice[0]!r} is there more than once; give each name once")
+        return speakers
 
     @model_validator(mode="after")
     def _bounds_agree(self) -> "PyannoteSpeakerDiarizationParams":

@@ -71,7 +71,10 @@ def _explain(options: type[WireModel], error: ValidationError) -> str:
         return why
     name, *inside = map(str, first["loc"])
     field = ".".join([name, *inside]) if _is_model(options, name) else name
-    return f"{field}: {why[0].lower()}{why[1:]} (got {first['input']!r:.100})"
+    got = repr(first["input"])
+    # What is longer tells nobody anything, and may be the vector or the recording of a voice.
+    quote = f" (got {got})" if len(got) <= 100 else ""
+    return f"{field}: {why[0].lower()}{why[1:]}{quote}"
 
 
 def _is_model(options: type[WireModel], name: str) -> bool:

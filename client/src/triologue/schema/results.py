@@ -56,27 +56,31 @@ class TranscriptionResult(Result):
         return self.transcription.text
 
 
-class DiarizationResult(Result):
+class DiarizedResult(Result):
+    """What every answer of a diarization says."""
+
+    turns: list[SpeakerDiarizationSegment]
+    """Speaker turns in order of time; turns of different speakers may overlap."""
+    exclusive_turns: list[SpeakerDiarizationSegment] = Field(default_factory=list)
+    """Speaker turns that do not overlap: at any time the most likely speaker alone."""
+    speaker_embeddings: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    """The vector of each speaker's voice, by label, when they were asked for."""
+    known_speakers: dict[str, float] = Field(default_factory=dict)
+    """The known names that were given to speakers, each with the cosine similarity of the voices."""
+
+    @property
+    def speakers(self) -> list[str]:
+        """The labels of the speakers, sorted."""
+        return sorted({turn.speaker for turn in self.turns})
+
+
+class DiarizationResult(DiarizedResult):
     """Answer of the model `diarization`."""
 
     type: Literal["diarization"] = "diarization"
-    turns: list[SpeakerDiarizationSegment]
-    """Speaker turns in order of time; turns of different speakers may overlap."""
-
-    @property
-    def speakers(self) -> list[str]:
-        """The labels of the speakers, sorted."""
-        return sorted({turn.speaker for turn in self.turns})
 
 
-class DiarizedTranscriptionResult(TranscriptionResult):
+class DiarizedTranscriptionResult(TranscriptionResult, DiarizedResult):
     """Answer of the model `diarized_asr`: segments and words carry their speaker."""
 
     type: Literal["diarized_asr"] = "diarized_asr"  # type: ignore[assignment]
-    turns: list[SpeakerDiarizationSegment]
-    """Speaker turns in order of time; turns of different speakers may overlap."""
-
-    @property
-    def speakers(self) -> list[str]:
-        """The labels of the speakers, sorted."""
-        return sorted({turn.speaker for turn in self.turns})
