@@ -20,7 +20,10 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Load the segmentation network."""
-        self._model = SegmentationModel(load_networks(Settings()), torch_device_of(args))
+        settings = Settings()
+        diarization = settings.diarization
+        networks = load_networks(settings, diarization.segmentation)
+        self._model = SegmentationModel(networks, torch_device_of(args), diarization.precision)
 
     def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """Segment the spans of all requests together."""

@@ -20,7 +20,10 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Load the embedding network."""
-        self._model = EmbeddingModel(load_networks(Settings()), torch_device_of(args))
+        settings = Settings()
+        diarization = settings.diarization
+        networks = load_networks(settings, diarization.embedding)
+        self._model = EmbeddingModel(networks, torch_device_of(args), diarization.precision)
 
     def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """Embed the speakers of the spans of all requests."""

@@ -79,13 +79,8 @@ def decode_audio(upload: bytes, max_seconds: float) -> Recording:
 def _decode_stream(container: av.container.InputContainer, max_seconds: float) -> Recording:
     stream = container.streams.audio[0]
     _check_stream(stream)
-    pieces: list[NDArray[np.int16]] = []
-    length = 0
-    for piece in _resampled(container, stream):
-        pieces.append(piece)
-        length += len(piece)
-        if length > max_seconds * SAMPLE_RATE:
-            raise PayloadTooLarge(f"the recording is longer than the {max_seconds:g} s this server takes")
+    samples = _joined(_resampled(container, stream), max_seconds)
+    length = len(samples)
     if length == 0:
         raise InvalidAudio("the upload's audio stream holds no samples")
     declared = _declared_seconds(container, stream)
@@ -97,7 +92,22 @@ def _decode_stream(container: av.container.InputContainer, max_seconds: float) -
     info = AudioInfo(
         duration=round(seconds, 3), sample_rate=stream.codec_context.sample_rate, channels=stream.channels
     )
-    return Recording(np.concatenate(pieces), info)
+    return Recording(samples, info)
+
+
+def _joined(pieces: Iterable[NDArray[np.int16]], max_seconds: float) -> NDArray[np.int16]:
+    """Join pieces into one array that grows in place: hours of samples do not exist twice at any time."""
+    samples, length = np.empty(0, np.int16), 0
+    for piece in pieces:
+        end = length + len(piece)
+        if end > max_seconds * SAMPLE_RATE:
+            raise PayloadTooLarge(f"the recording is longer than the {max_seconds:g} s this server takes")
+        if end > len(samples):
+            samples.resize(max(end, len(samples) * 9 // 8), refcheck=False)
+        samples[length:end] = piece
+        length = end
+    samples.resize(length, refcheck=False)
+    return samples
 
 
 def _check_stream(stream: av.AudioStream) -> None:

@@ -50,6 +50,7 @@ def _each_once(gpus: tuple[int, ...]) -> tuple[int, ...]:
 
 Threads = Annotated[int, Field(ge=0, le=1024), AfterValidator(_all_cores)]
 Device = Literal["cpu", "cuda"]
+Precision = Literal["float32", "bfloat16", "float16"]
 Gpus = Annotated[
     tuple[Annotated[int, Field(ge=0)], ...], NoDecode, BeforeValidator(_listed), AfterValidator(_each_once)
 ]
@@ -83,7 +84,7 @@ class WhisperSettings(CoreSettings):
     compute_type: WhisperComputeType
     """Number format of CTranslate2."""
     threads: Threads
-    """CPU threads; 0 means one for every core."""
+    """CPU threads, shared by its instances; 0 means one for every core."""
     workers: int = Field(ge=1, le=64)
     """Parts of a batch that are worked on side by side, by an equal share of the threads each."""
 
@@ -95,8 +96,10 @@ class DiarizationSettings(_Section):
     """`embedded`, the name of a pyannote pipeline on Hugging Face, or a folder with one."""
     device: Device
     """Where its networks compute."""
+    precision: Precision
+    """Number format of its networks; one of 16 bits is faster where the hardware has it."""
     threads: Threads
-    """CPU threads of each of its two networks; 0 means one for every core."""
+    """CPU threads of each of its two networks, shared by its instances; 0 means one for every core."""
     segmentation: CoreSettings
     """The segmentation network."""
     embedding: CoreSettings

@@ -1,15 +1,12 @@
 """One recording on its way through the service."""
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from contextlib import aclosing
 from functools import partial
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pyannote.audio.pipelines import SpeakerDiarization
 
 from triologue.merge import PostProcessingForDiarizedAsr, join_touching_turns
@@ -27,16 +24,16 @@ from triologue.schema import (
     ProcessingInfo,
     ProgressEvent,
     SegmentEvent,
-    SpeakerDiarizationSegment,
     TranscriptionResult,
 )
 from triologue_server.audio import Recording, decode_audio
 from triologue_server.conductor.cores import Cores
-from triologue_server.conductor.flow import all_or_cancel, bounded_map, drain, in_thread
+from triologue_server.conductor.diarizer import Diarizer
+from triologue_server.conductor.flow import all_or_cancel, in_thread
+from triologue_server.conductor.known import KnownVoices
 from triologue_server.conductor.request import without_effect
 from triologue_server.conductor.transcriber import Transcriber
-from triologue_server.diarization.pipeline import speaker_turns
-from triologue_server.diarization.spans import WINDOWS, Span, spans
+from triologue_server.diarization.diarization import Diarization
 from triologue_server.settings import Limits
 from triologue_server.transcription.processor import WhisperProcessor
 
@@ -59,7 +56,7 @@ class Run:
         pipeline: Which answer is wanted.
         options: Of transcription, diarization, or both.
         cores: Where the computing is done.
-        diarizer: pyannote's pipeline, for all but its networks.
+        networks: pyannote's pipeline, for all but the networks themselves.
         processor: Of the Whisper model, where there is one.
         limits: How much may be under way at once.
         pool: Threads for decoding and merging.
@@ -72,7 +69,7 @@ class Run:
         pipeline: Pipeline,
         options: DiarizedAsrOptions,
         cores: Cores,
-        diarizer: SpeakerDiarization,
+        networks: SpeakerDiarization,
         processor: WhisperProcessor | None,
         limits: Limits,
         pool: Executor,
@@ -85,18 +82,14 @@ class Run:
             options = options.model_copy(update={"word_timestamps": True})
         self._options = options
         self._cores = cores
-        self._diarizer = diarizer
+        self._networks = networks
         self._processor = processor
         self._limits = limits
         self._pool = pool
         self._clustering = clustering
         self._emit = emit
-        self._activity: list[NDArray[np.uint8]] = []
-        self._embeddings: list[NDArray[np.float32]] = []
-        self._to_embed: asyncio.Queue[tuple[Span, NDArray[np.uint8]] | None] = asyncio.Queue()
-        self._found_active: asyncio.Queue[NDArray[np.uint8] | None] = asyncio.Queue()
         self._segments: list[AsrSegment] = []
-        self._turns: list[SpeakerDiarizationSegment] = []
+        self._diarization = Diarization()
         self._language = SILENCE
         self._warnings = without_effect(options) if self._transcribes else []
 
@@ -114,64 +107,37 @@ class Run:
         max_seconds = self._limits.audio_hours * 3600
         self._recording: Recording = await in_thread(self._pool, partial(decode_audio, upload, max_seconds))
         await self._emit(InfoEvent(audio=self._recording.info))
+        diarizer = self._diarizer() if self._diarizes else None
         parts = []
-        if self._diarizes:
-            parts += [self._listen(), self._diarize()]
+        if diarizer:
+            parts += [diarizer.listen(), self._diarize(diarizer)]
         if self._transcribes:
-            parts.append(self._transcribe())
+            parts.append(self._transcribe(diarizer))
         await all_or_cancel(*parts)
         if self._transcribes and self._diarizes:
-            turns = join_touching_turns(self._turns, _PAUSE_SECONDS)
+            turns = join_touching_turns(self._diarization.turns, _PAUSE_SECONDS)
             self._segments = await in_thread(
                 self._pool, partial(PostProcessingForDiarizedAsr.process, turns, self._segments)
             )
         return self._result(time.perf_counter() - started)
 
-    async def _listen(self) -> None:
-        """Find who is active, and hand on spans to embed and to look for speech in."""
-        segmented = bounded_map(
-            self._segment, _each(spans(len(self._recording.samples))), self._limits.spans_in_flight
-        )
-        async with aclosing(segmented):
-            async for span, activity in segmented:
-                self._activity.append(activity)
-                self._to_embed.put_nowait((span, activity))
-                self._found_active.put_nowait(activity)
-                await self._progress("segmentation", span.stop)
-        self._to_embed.put_nowait(None)
-        self._found_active.put_nowait(None)
-
-    async def _segment(self, span: Span) -> tuple[Span, NDArray[np.uint8]]:
-        activity = await self._cores.activity(self._samples(span))
-        return span, activity[: span.windows]
-
-    async def _diarize(self) -> None:
-        """Embed every span, then cluster the whole recording."""
-        embedded = bounded_map(self._embed, drain(self._to_embed), self._limits.spans_in_flight)
-        async with aclosing(embedded):
-            async for span, embeddings in embedded:
-                self._embeddings.append(embeddings)
-                await self._progress("embedding", span.stop)
-        self._turns, warnings = await in_thread(
+    def _diarizer(self) -> Diarizer:
+        return Diarizer(
+            self._recording.samples,
+            self._options,
+            self._cores,
+            self._networks,
+            self._limits.spans_in_flight,
             self._clustering,
-            partial(
-                speaker_turns,
-                self._diarizer,
-                np.concatenate(self._activity),
-                np.concatenate(self._embeddings),
-                self._options,
-                self._recording.info.duration,
-            ),
+            self._progress,
         )
-        self._warnings += warnings
 
-    async def _embed(self, work: tuple[Span, NDArray[np.uint8]]) -> tuple[Span, NDArray[np.float32]]:
-        span, activity = work
-        full = np.pad(activity, ((0, WINDOWS - span.windows), (0, 0), (0, 0)))
-        embeddings = await self._cores.embeddings(self._samples(span), full)
-        return span, embeddings[: span.windows]
+    async def _diarize(self, diarizer: Diarizer) -> None:
+        known = KnownVoices(self._cores, self._networks, self._pool, self._clustering)
+        self._diarization = await diarizer.diarize(await known.of(self._options.known_speakers))
+        self._warnings += self._diarization.warnings
 
-    async def _transcribe(self) -> None:
+    async def _transcribe(self, diarizer: Diarizer | None) -> None:
         if self._processor is None:
             raise NotFound("whisper: this server has no such model, and cannot transcribe")
         transcriber = Transcriber(
@@ -181,7 +147,7 @@ class Run:
             self._processor,
             self._limits.windows_in_flight,
             self._pool,
-            drain(self._found_active) if self._diarizes else None,
+            diarizer,
         )
         async with aclosing(transcriber.transcribe()) as transcribed:
             async for segments, heard in transcribed:
@@ -190,9 +156,6 @@ class Run:
                     await self._emit(SegmentEvent(segment=segment))
                 await self._progress("transcription", heard)
         self._language = transcriber.language or SILENCE
-
-    def _samples(self, span: Span) -> NDArray[np.int16]:
-        return self._recording.samples[span.start : span.stop]
 
     async def _progress(
         self, stage: Literal["segmentation", "transcription", "embedding"], samples: int
@@ -211,7 +174,7 @@ class Run:
             "warnings": self._warnings,
         }
         if not self._transcribes:
-            return DiarizationResult(turns=self._turns, **common)
+            return DiarizationResult(**self._speakers(), **common)
         transcript: dict[str, Any] = {
             "segments": self._segments,
             "transcription": AsrTranscription(text="".join(s.text for s in self._segments).strip()),
@@ -219,9 +182,14 @@ class Run:
         }
         if not self._diarizes:
             return TranscriptionResult(**transcript, **common)
-        return DiarizedTranscriptionResult(turns=self._turns, **transcript, **common)
+        return DiarizedTranscriptionResult(**self._speakers(), **transcript, **common)
 
-
-async def _each(items: Iterable[Span]) -> AsyncIterator[Span]:
-    for item in items:
-        yield item
+    def _speakers(self) -> dict[str, Any]:
+        found = self._diarization
+        voices = found.voices if self._options.speaker_embeddings else {}
+        return {
+            "turns": found.turns,
+            "exclusive_turns": found.exclusive_turns,
+            "speaker_embeddings": {label: tuple(voice.tolist()) for label, voice in voices.items()},
+            "known_speakers": found.known,
+        }

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from triologue.schema import VadParameters
 from triologue_server.audio import SAMPLE_RATE
-from triologue_server.diarization.spans import FRAMES, HOP_SECONDS, WINDOW_SECONDS
+from triologue_server.diarization.spans import FRAMES, WINDOW_SECONDS
 from triologue_server.transcription.window import WINDOW_SECONDS as LONGEST_SECONDS
 
 FRAMES_A_SECOND = FRAMES / WINDOW_SECONDS
@@ -42,12 +42,14 @@ class SpeechFinder:
 
     Args:
         num_samples: Length of the recording.
+        hop: From one window of the segmentation network to the next, in samples.
         parameters: What counts as speech.
     """
 
-    def __init__(self, num_samples: int, parameters: VadParameters | None = None) -> None:
+    def __init__(self, num_samples: int, hop: int, parameters: VadParameters | None = None) -> None:
         given = parameters or VadParameters()
         self._num_samples = num_samples
+        self._hop_frames = hop / SAMPLE_RATE * FRAMES_A_SECOND
         self._frames = math.ceil(num_samples / SAMPLE_RATE * FRAMES_A_SECOND)
         self._threshold = given.threshold or _THRESHOLD
         self._neg_threshold = given.neg_threshold or self._threshold
@@ -70,14 +72,14 @@ class SpeechFinder:
         for window in activity:
             self._vote(window.any(axis=1))
         # Windows still to come start here; what lies before them is settled.
-        yield from self._settle(round(self._window * HOP_SECONDS * FRAMES_A_SECOND))
+        yield from self._settle(round(self._window * self._hop_frames))
 
     def finish(self) -> Iterator[Region]:
         """Yield the regions left at the end of the recording."""
         yield from self._settle(self._first + self._votes.shape[1], last=True)
 
     def _vote(self, active: NDArray[np.bool_]) -> None:
-        at = round(self._window * HOP_SECONDS * FRAMES_A_SECOND) - self._first
+        at = round(self._window * self._hop_frames) - self._first
         self._window += 1
         missing = at + FRAMES - self._votes.shape[1]
         if missing > 0:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from triologue.schema import AsrSegment, AsrTranscriptionInfo, WhisperParams
 from triologue_server.conductor.batched import BatchedTranscription
 from triologue_server.conductor.cores import Cores
+from triologue_server.conductor.diarizer import Diarizer
 from triologue_server.conductor.flow import each_in_thread, in_thread
 from triologue_server.conductor.sequential import SequentialTranscription
 from triologue_server.conductor.speech import Region, SpeechFinder
@@ -31,7 +32,7 @@ class Transcriber:
         processor: Of its model.
         windows_in_flight: How many windows may be under way at once.
         pool: Threads for speech detection and features.
-        activity: Who is active in its spans, if it is diarized: (windows, frames, speakers) each.
+        diarizer: Who finds out who is active in it, if it is diarized.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class Transcriber:
         processor: WhisperProcessor,
         windows_in_flight: int,
         pool: Executor,
-        activity: AsyncIterator[NDArray[np.uint8]] | None = None,
+        diarizer: Diarizer | None = None,
     ) -> None:
         self._samples = samples
         self._options = options
@@ -50,7 +51,7 @@ class Transcriber:
         self._processor = processor
         self._windows_in_flight = windows_in_flight
         self._pool = pool
-        self._activity = activity
+        self._diarizer = diarizer
         self.language: AsrTranscriptionInfo | None = None
         """The language, once all is transcribed; `None` if there is no speech."""
 
@@ -105,9 +106,9 @@ class Transcriber:
             # A window that slides keeps to the clips by itself.
             whole = [Region(0, num_samples)]
             yield even_regions(num_samples, options.clip_timestamps) if is_batched else whole
-        elif is_batched and self._activity is not None:
-            finder = SpeechFinder(num_samples, options.vad_parameters)
-            async for activity in self._activity:
+        elif is_batched and self._diarizer is not None:
+            finder = SpeechFinder(num_samples, self._diarizer.hop, options.vad_parameters)
+            async for activity in self._diarizer.activity():
                 yield finder.add(activity)
             yield finder.finish()
         else:

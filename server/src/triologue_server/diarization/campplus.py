@@ -169,7 +169,8 @@ class CAMPPlus(Model):
         self.specifications = Specifications(
             problem=Problem.REPRESENTATION, resolution=Resolution.CHUNK, duration=10.0, min_duration=0.1
         )
-        self.head = _FrontEnd()
+        # This layout halves the time of the two-dimensional convolutions on a CPU.
+        self.head = _FrontEnd().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.xvector = nn.ModuleDict({"tdnn": _Subsample(self.head.out_channels, channels)})
         for number, (layers, dilation) in enumerate(_BLOCKS, start=1):
             self.xvector[f"block{number}"] = _DenseBlock(layers, channels, growth, dilation)

@@ -17,22 +17,24 @@ from numpy.typing import NDArray
 from pyannote.audio.pipelines import SpeakerDiarization
 
 from triologue_server.audio import to_float
+from triologue_server.diarization.pooling import pool_by_matrices
+from triologue_server.diarization.precision import computing_in
 from triologue_server.diarization.spans import (
     FRAMES,
-    HOP_SAMPLES,
     SPEAKERS,
     WINDOW_SAMPLES,
     WINDOWS,
-    num_windows,
+    AudioOfSpan,
 )
+from triologue_server.settings import Precision
 
 
 @dataclass(frozen=True)
 class SpeakersOfSpan:
     """The work of one span."""
 
-    samples: NDArray[np.int16]
-    """(samples,) at 16 kHz, at most `SPAN_SAMPLES`."""
+    audio: AudioOfSpan
+    """What is heard."""
     activity: NDArray[np.uint8]
     """(`WINDOWS`, `FRAMES`, `SPEAKERS`) of 0 or 1."""
 
@@ -40,16 +42,23 @@ class SpeakersOfSpan:
 class EmbeddingModel:
     """The embedding network of a pipeline, over spans.
 
+    Args:
+        pipeline: Whose network it is.
+        device: A name of torch, such as `cpu` or `cuda:1`.
+        precision: Number format of the trunk.
+
     Raises:
         ValueError: The network cannot be run in two halves, trunk and pooling.
     """
 
-    def __init__(self, pipeline: SpeakerDiarization, device: str) -> None:
+    def __init__(self, pipeline: SpeakerDiarization, device: str, precision: Precision = "float32") -> None:
         embedding = pipeline._embedding.to(torch.device(device))
         self._model: Any = getattr(embedding, "model_", None)
         if not hasattr(self._model, "forward_frames"):
             raise ValueError(f"{pipeline.embedding}: its trunk cannot be run apart from its pooling")
+        pool_by_matrices(self._model)
         self._device = torch.device(device)
+        self._precision = precision
         self._exclude_overlap: bool = pipeline.embedding_exclude_overlap
         self._min_samples: int = embedding.min_num_samples
         self._min_frames = math.ceil(FRAMES * self._min_samples / WINDOW_SAMPLES)
@@ -61,30 +70,27 @@ class EmbeddingModel:
         Returns:
             For each span, (`WINDOWS`, `SPEAKERS`, dimension); not a number where a speaker is not active.
         """
-        return [self._embed_span(span.samples, span.activity) for span in spans]
+        return [self._embed_span(span.audio, span.activity) for span in spans]
 
-    def _embed_span(self, span: NDArray[np.int16], activity: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _embed_span(self, audio: AudioOfSpan, activity: NDArray[np.uint8]) -> NDArray[np.float32]:
         embeddings = np.full((WINDOWS, SPEAKERS, self.dimension), np.nan, np.float32)
-        active = np.flatnonzero(activity[: num_windows(len(span))].any(axis=(1, 2)))
-        if len(active) == 0 or len(span) < self._min_samples:
+        windows, speakers = np.nonzero(activity[: audio.windows].any(axis=1))
+        if len(windows) == 0 or len(audio.samples) < self._min_samples:
             return embeddings
-        masks = self._masks(activity[active])
-        for mask, window in zip(masks, active, strict=True):
-            # The last window reaches past the end of the audio: there is no voice to hear there.
-            mask[:, max(0, int((len(span) - window * HOP_SAMPLES) / WINDOW_SAMPLES * FRAMES)) :] = 0.0
+        masks = self._masks(activity)[windows, speakers]  # (voices, frames of a window)
         with torch.inference_mode():
-            waveform = torch.from_numpy(to_float(span)).to(self._device)
-            frames = self._model.forward_frames(waveform[None, None])[0]  # (..., span frames)
-            per_sample = frames.shape[-1] / len(span)
-            length = round(WINDOW_SAMPLES * per_sample)
-            starts = [round(window * HOP_SAMPLES * per_sample) for window in active]
-            frames = F.pad(frames, (0, max(0, starts[-1] + length - frames.shape[-1])))
+            frames = self._frames(audio.samples)  # (..., frames of the span)
             pooled = self._model.forward_embedding(
-                torch.stack([frames[..., start : start + length] for start in starts]),
-                weights=torch.from_numpy(masks).to(self._device),
-            )  # (active windows, speakers, dimension)
-        embeddings[active] = np.where(activity[active].any(axis=1)[..., None], pooled.cpu().numpy(), np.nan)
+                frames[None], weights=_laid_out(masks, windows * audio.hop, frames, len(audio.samples))[None]
+            )[0]  # (voices, dimension)
+        embeddings[windows, speakers] = pooled.cpu().numpy()
         return embeddings
+
+    def _frames(self, samples: NDArray[np.int16]) -> torch.Tensor:
+        waveform = torch.from_numpy(to_float(samples)).to(self._device)
+        with computing_in(self._precision, self._device):
+            frames: torch.Tensor = self._model.forward_frames(waveform[None, None])[0]
+        return frames.float()
 
     def _masks(self, activity: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Choose the frames each embedding hears, (windows, speakers, frames), as pyannote does.
@@ -97,3 +103,20 @@ class EmbeddingModel:
             enough = alone.sum(axis=1, keepdims=True) > self._min_frames
             masks = np.where(enough, alone, masks)
         return np.ascontiguousarray(masks.transpose(0, 2, 1), dtype=np.float32)
+
+
+def _laid_out(
+    masks: NDArray[np.float32], starts: NDArray[np.int64], frames: torch.Tensor, num_samples: int
+) -> torch.Tensor:
+    """Lay masks of windows out over the frames of the span: (voices, frames of the span).
+
+    The last window reaches past the end of the audio, where there is no voice to hear.
+    """
+    per_sample = frames.shape[-1] / num_samples
+    length = round(WINDOW_SAMPLES * per_sample)
+    stretched = F.interpolate(torch.from_numpy(masks)[None], size=length, mode="nearest")[0]
+    laid_out = torch.zeros(len(masks), frames.shape[-1] + length)
+    for row, mask, start in zip(laid_out, stretched, starts, strict=True):
+        at = round(start * per_sample)
+        row[at : at + length] = mask
+    return laid_out[:, : frames.shape[-1]].to(frames.device)

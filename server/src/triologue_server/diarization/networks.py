@@ -4,7 +4,7 @@ import torch
 from pyannote.audio.pipelines import SpeakerDiarization
 
 from triologue_server.diarization.pipeline import load_pipeline
-from triologue_server.settings import Settings
+from triologue_server.settings import CoreSettings, Settings
 from triologue_server.store import ModelStore, resolve_diarization
 
 
@@ -19,11 +19,15 @@ def load_from_store(settings: Settings) -> SpeakerDiarization:
     )
 
 
-def load_networks(settings: Settings) -> SpeakerDiarization:
+def load_networks(settings: Settings, core: CoreSettings) -> SpeakerDiarization:
     """Load the pipeline for a process that runs one of its networks, and keep to that process's threads.
+
+    Args:
+        settings: Of the server.
+        core: Of the network; its instances share the threads.
 
     Raises:
         StoreError: The weights are not in the model store.
     """
-    torch.set_num_threads(settings.diarization.threads)
+    torch.set_num_threads(max(1, settings.diarization.threads // core.instances))
     return load_from_store(settings)

@@ -1,24 +1,20 @@
-"""pyannote's speaker diarization pipeline: loading it, and running all of it but the two networks."""
+"""pyannote's speaker diarization pipeline: loading it, and what it must be like."""
 
-import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
-from numpy.typing import NDArray
 from pyannote.audio import Model, Pipeline
 from pyannote.audio.core.plda import PLDA
 from pyannote.audio.pipelines import SpeakerDiarization
-from pyannote.audio.pipelines.clustering import BaseClustering
-from pyannote.core import Annotation, SlidingWindow, SlidingWindowFeature
 
-from triologue.schema import PyannoteSpeakerDiarizationParams, SpeakerDiarizationSegment, TimeInterval
+from triologue_server.audio import SAMPLE_RATE
 from triologue_server.diarization.campplus import CAMPPlus
 from triologue_server.diarization.spans import (
+    FRAME_SAMPLES,
+    FRAME_STEP_SAMPLES,
     FRAMES,
-    HOP_SECONDS,
     SPEAKERS,
     WINDOW_SECONDS,
 )
@@ -28,11 +24,15 @@ EMBEDDING_FILE = "campplus.pt"
 
 _VBX = "VBxClustering"
 
-# Tuned on pyannote's sample conversation and the AMI clips in pyannote.audio's own tests.
+# pyannote's own. The threshold is in the middle of the range in which simulated conversations fare best.
 _EMBEDDED_PARAMETERS: Mapping[str, Any] = {
     "segmentation": {"min_duration_off": 0.0},
     "clustering": {"method": "centroid", "min_cluster_size": 12, "threshold": 0.7},
 }
+
+# pyannote leaves a voice out of clustering that speaks alone for less than a fifth of a window. In recordings
+# of half a minute that is too often the only one a speaker has. docs/benchmarks.md tells how it was tuned.
+_EMBEDDED_MIN_ACTIVE_RATIO = 0.15
 
 
 class _UnusedPLDA(PLDA):
@@ -79,7 +79,10 @@ def _embedded_pipeline(folder: Path) -> SpeakerDiarization:
         clustering="AgglomerativeClustering",
         plda=_UnusedPLDA(),
     )
-    return pipeline.instantiate(_EMBEDDED_PARAMETERS)
+    pipeline.instantiate(_EMBEDDED_PARAMETERS)
+    # Known to the clustering here alone: pyannote's own call never asks for it.
+    pipeline.clustering.min_active_ratio = _EMBEDDED_MIN_ACTIVE_RATIO
+    return pipeline
 
 
 def _check_geometry(pipeline: SpeakerDiarization, folder: Path) -> None:
@@ -87,18 +90,20 @@ def _check_geometry(pipeline: SpeakerDiarization, folder: Path) -> None:
     inference = pipeline._segmentation
     window = inference.model.audio.get_num_samples(inference.duration)
     specifications = inference.model.specifications
+    field = inference.model.receptive_field
     found = (
         inference.duration,
-        inference.step,
         inference.model.num_frames(window),
+        round(field.step * SAMPLE_RATE),
+        round(field.duration * SAMPLE_RATE),
         len(specifications.classes),
         specifications.powerset,
     )
-    expected = (WINDOW_SECONDS, HOP_SECONDS, FRAMES, SPEAKERS, True)
+    expected = (WINDOW_SECONDS, FRAMES, FRAME_STEP_SAMPLES, FRAME_SAMPLES, SPEAKERS, True)
     if found != expected:
         raise ValueError(
-            f"{folder}: windows of (seconds, hop, frames, speakers, powerset) {found} are not supported, "
-            f"only {expected}"
+            f"{folder}: windows of (seconds, frames, step, length, speakers, powerset) {found} are not "
+            f"supported, only {expected}"
         )
 
 
@@ -107,87 +112,3 @@ def without_weights(pipeline: SpeakerDiarization) -> SpeakerDiarization:
     pipeline._segmentation.model.to("meta")
     pipeline._embedding.model_.to("meta")
     return pipeline
-
-
-def speaker_turns(
-    pipeline: SpeakerDiarization,
-    activity: NDArray[np.uint8],
-    embeddings: NDArray[np.float32],
-    options: PyannoteSpeakerDiarizationParams,
-    duration: float,
-) -> tuple[list[SpeakerDiarizationSegment], list[str]]:
-    """Cluster and reconstruct, by pyannote's own code, from what the two networks said.
-
-    Args:
-        pipeline: From `load_pipeline`; safe to use from several threads.
-        activity: (windows, frames, speakers), 0 or 1.
-        embeddings: (windows, speakers, dimension); not a number where a speaker is not active.
-        options: Bounds on the number of speakers.
-        duration: Length of the recording in seconds; turns end there.
-
-    Returns:
-        The turns in order of time, labelled by order of first appearance; and warnings for the caller.
-    """
-    if not activity.any():
-        return [], []
-    window = SlidingWindow(duration=WINDOW_SECONDS, step=HOP_SECONDS, start=0.0)
-    request = copy.copy(pipeline)
-    request.clustering = _bounded(pipeline.clustering)
-    request.get_segmentations = lambda file, hook=None: SlidingWindowFeature(
-        activity.astype(np.float32), window
-    )
-    request.get_embeddings = lambda file, binary, exclude_overlap=False, hook=None: embeddings
-    output = request.apply({"uri": None}, **options.model_dump(include=_BOUNDS))
-    turns = _by_first_appearance(output.speaker_diarization, duration)
-    return turns, _unmet_bounds(len({turn.speaker for turn in turns}), options)
-
-
-_BOUNDS = set(PyannoteSpeakerDiarizationParams.model_fields)
-
-# Clustering compares each embedding with each other: these take a quarter of a gigabyte. An hour of talk
-# between two has fewer.
-_MAX_CLUSTERED = 8_000
-
-
-def _bounded(clustering: BaseClustering) -> BaseClustering:
-    """Let a clustering form its clusters from an even choice of embeddings when there are very many.
-
-    The others are assigned to the nearest cluster, as pyannote does with those it leaves out itself.
-    """
-    bounded = copy.copy(clustering)
-
-    def filter_embeddings(*arguments: Any, **options: Any) -> tuple[NDArray[Any], ...]:
-        found = clustering.filter_embeddings(*arguments, **options)  # embeddings, windows, speakers
-        if len(found[0]) <= _MAX_CLUSTERED:
-            return found
-        chosen = np.linspace(0, len(found[0]) - 1, _MAX_CLUSTERED).round().astype(int)
-        return tuple(part[chosen] for part in found)
-
-    bounded.filter_embeddings = filter_embeddings
-    return bounded
-
-
-def _by_first_appearance(annotation: Annotation, duration: float) -> list[SpeakerDiarizationSegment]:
-    labels: dict[str, str] = {}
-    turns = []
-    for turn, _, label in annotation.itertracks(yield_label=True):
-        start, end = max(0.0, round(turn.start, 3)), min(round(turn.end, 3), duration)
-        if start < end:
-            speaker = labels.setdefault(label, f"SPEAKER_{len(labels):02d}")
-            interval = TimeInterval(start=start, end=end)
-            turns.append(SpeakerDiarizationSegment(time_interval=interval, speaker=speaker))
-    return turns
-
-
-def _unmet_bounds(found: int, options: PyannoteSpeakerDiarizationParams) -> list[str]:
-    low = options.num_speakers or options.min_speakers
-    high = options.num_speakers or options.max_speakers
-    if (low or 0) <= found <= (high or found):
-        return []
-    if low == high:
-        wanted = f"exactly {low}"
-    elif low and high:
-        wanted = f"from {low} to {high}"
-    else:
-        wanted = f"at least {low}" if low else f"at most {high}"
-    return [f"{wanted} speakers were asked for, but {found} could be told apart"]

@@ -1,58 +1,70 @@
 """The segmentation network: who of up to three speakers is active in each frame of each window."""
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pyannote.audio.pipelines import SpeakerDiarization
+from torch import Tensor, nn
 
-from triologue_server.audio import to_float
+from triologue_server.diarization.precision import computing_in
+from triologue_server.diarization.sincnet import can_share, front_of_windows
 from triologue_server.diarization.spans import (
     FRAMES,
-    HOP_SAMPLES,
     SPEAKERS,
     WINDOW_SAMPLES,
     WINDOWS,
-    num_windows,
+    AudioOfSpan,
 )
+from triologue_server.settings import Precision
 
 _WINDOWS_AT_ONCE = 64  # bounds the memory of one forward pass
 
 
 class SegmentationModel:
-    """The segmentation network of a pipeline, over batches of spans."""
+    """The segmentation network of a pipeline, over batches of spans.
 
-    def __init__(self, pipeline: SpeakerDiarization, device: str) -> None:
-        self._inference = pipeline._segmentation.to(torch.device(device))
+    Args:
+        pipeline: Whose network it is.
+        device: A name of torch, such as `cpu` or `cuda:1`.
+        precision: Number format of all behind the network's convolutions.
+    """
 
-    def activity(self, spans: Sequence[NDArray[np.int16]]) -> list[NDArray[np.uint8]]:
+    def __init__(self, pipeline: SpeakerDiarization, device: str, precision: Precision = "float32") -> None:
+        inference = pipeline._segmentation
+        self._device = torch.device(device)
+        self._precision = precision
+        self._network: nn.Module = copy.deepcopy(inference.model).to(self._device)
+        self._conversion: nn.Module = inference.conversion
+        self._front = getattr(self._network, "sincnet", None)
+        if can_share(self._front):
+            # It is run span by span; what is left of the network begins behind it.
+            self._network.sincnet = nn.Identity()
+
+    def activity(self, spans: Sequence[AudioOfSpan]) -> list[NDArray[np.uint8]]:
         """Say which speakers are active.
-
-        Args:
-            spans: The audio of each span, (samples,) at 16 kHz, at most `SPAN_SAMPLES` of it.
 
         Returns:
             For each span, (`WINDOWS`, `FRAMES`, `SPEAKERS`) of 0 or 1; zeros for windows past its end.
         """
-        counts = [num_windows(len(span)) for span in spans]
-        windows = np.concatenate([_windows(span, count) for span, count in zip(spans, counts, strict=True)])
-        outputs = np.concatenate(
-            [
-                self._inference.infer(torch.from_numpy(windows[at : at + _WINDOWS_AT_ONCE, None]))
-                for at in range(0, len(windows), _WINDOWS_AT_ONCE)
-            ]
-        )
+        with torch.inference_mode():
+            fronts = [self._windows(span) for span in spans]
+            windows = torch.cat(fronts)
+            with computing_in(self._precision, self._device):
+                classes = [self._network(some).float() for some in torch.split(windows, _WINDOWS_AT_ONCE)]
+            outputs = self._conversion(torch.cat(classes).cpu()).numpy()  # (windows, frames, speakers)
         results = []
-        for output in np.split(outputs, np.cumsum(counts)[:-1]):
+        for output in np.split(outputs, np.cumsum([len(front) for front in fronts])[:-1]):
             padded = np.zeros((WINDOWS, FRAMES, SPEAKERS), np.uint8)
             padded[: len(output)] = output
             results.append(padded)
         return results
 
-
-def _windows(span: NDArray[np.int16], count: int) -> NDArray[np.float32]:
-    """Cut a span into (count, `WINDOW_SAMPLES`), the last window filled up with silence."""
-    padded = np.zeros(WINDOW_SAMPLES + (count - 1) * HOP_SAMPLES, np.float32)
-    padded[: len(span)] = to_float(span)
-    return np.lib.stride_tricks.sliding_window_view(padded, WINDOW_SAMPLES)[::HOP_SAMPLES]
+    def _windows(self, span: AudioOfSpan) -> Tensor:
+        """Return what the rest of the network takes, for each window of a span."""
+        audio = torch.from_numpy(span.filled_up()).to(self._device)
+        if can_share(self._front):
+            return front_of_windows(self._front, audio, span.hop)
+        return audio.unfold(0, WINDOW_SAMPLES, span.hop)[:, None]

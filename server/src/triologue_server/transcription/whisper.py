@@ -107,13 +107,14 @@ class WhisperCore:
     def __init__(self, folder: Path, settings: WhisperSettings, gpu: int = 0) -> None:
         if settings.device == "cuda":
             preload_cublas()
-        workers = min(settings.workers, settings.threads)
+        threads = max(1, settings.threads // settings.instances)
+        workers = min(settings.workers, threads)
         self._model = WhisperModel(
             str(folder),
             device=settings.device,
             device_index=gpu,
             compute_type=settings.compute_type.value,
-            cpu_threads=settings.threads // workers,
+            cpu_threads=threads // workers,
             num_workers=workers,
         )
         self._model.model = SharedNetwork(self._model.model, workers)

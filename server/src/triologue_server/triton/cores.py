@@ -11,7 +11,7 @@ import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
 from triologue.schema import Cancelled, InternalError, server_error
-from triologue_server.diarization.spans import SPAN_SAMPLES
+from triologue_server.diarization.spans import SPAN_SAMPLES, WINDOWS
 from triologue_server.settings import CoreSettings, Device, Settings
 from triologue_server.transcription.processor import Features
 from triologue_server.transcription.window import WINDOW_FRAMES, Hypothesis, WindowOptions
@@ -59,14 +59,17 @@ class TritonCores:
         self._places = places
         self._is_cancelled = is_cancelled
 
-    async def activity(self, span: NDArray[np.int16]) -> NDArray[np.uint8]:
+    async def activity(self, span: NDArray[np.int16], hop: int) -> NDArray[np.uint8]:
         """Ask `pyannote_segmentation`."""
-        return await self._call("pyannote_segmentation", "ACTIVITY", _audio(span, SPAN_SAMPLES))
+        return await self._call("pyannote_segmentation", "ACTIVITY", _audio(span, hop))
 
-    async def embeddings(self, span: NDArray[np.int16], activity: NDArray[np.uint8]) -> NDArray[np.float32]:
+    async def embeddings(
+        self, span: NDArray[np.int16], hop: int, activity: NDArray[np.uint8]
+    ) -> NDArray[np.float32]:
         """Ask `speaker_embedding`."""
-        inputs = {**_audio(span, SPAN_SAMPLES), "ACTIVITY": activity}
-        return await self._call("speaker_embedding", "EMBEDDINGS", inputs)
+        missing = WINDOWS - len(activity)
+        inputs = {**_audio(span, hop), "ACTIVITY": np.pad(activity, ((0, missing), (0, 0), (0, 0)))}
+        return (await self._call("speaker_embedding", "EMBEDDINGS", inputs))[: len(activity)]
 
     async def hypothesis(self, features: Features, options: WindowOptions) -> Hypothesis:
         """Ask `whisper`."""
@@ -97,8 +100,12 @@ class TritonCores:
         return array.copy()
 
 
-def _audio(samples: NDArray[np.int16], full: int) -> dict[str, NDArray[Any]]:
-    return {"AUDIO": _filled_up(samples, full), "NUM_SAMPLES": np.array([len(samples)], np.int32)}
+def _audio(span: NDArray[np.int16], hop: int) -> dict[str, NDArray[Any]]:
+    return {
+        "AUDIO": _filled_up(span, SPAN_SAMPLES),
+        "NUM_SAMPLES": np.array([len(span)], np.int32),
+        "HOP": np.array([hop], np.int32),
+    }
 
 
 def _filled_up(array: NDArray[Any], full: int) -> NDArray[Any]:

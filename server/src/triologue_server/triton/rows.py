@@ -10,6 +10,7 @@ import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
 from triologue.schema import InvalidOption, TriologueError
+from triologue_server.diarization.spans import HOP_UNIT, MAX_HOP, MIN_HOP, AudioOfSpan
 from triologue_server.triton.errors import error_response
 
 Row = TypeVar("Row")
@@ -74,13 +75,18 @@ def array_of(request: pb_utils.InferenceRequest, name: str) -> NDArray[np.generi
     return array
 
 
-def audio_of(request: pb_utils.InferenceRequest) -> list[NDArray[np.int16]]:
-    """Return the samples of each row of a request, without what fills them up.
+def audio_of(request: pb_utils.InferenceRequest) -> list[AudioOfSpan]:
+    """Return the audio of each row of a request, without what fills it up.
 
     Raises:
-        InvalidOption: A number of samples does not fit.
+        InvalidOption: A number of samples does not fit, or a hop is none that the networks take.
     """
-    return _filled(request, "AUDIO", np.int16, "NUM_SAMPLES")
+    hops = array_of(request, "HOP").astype(int)[:, 0]
+    for hop in hops:
+        if not MIN_HOP <= hop <= MAX_HOP or hop % HOP_UNIT:
+            raise InvalidOption(f"HOP: {hop} is no multiple of {HOP_UNIT} from {MIN_HOP} to {MAX_HOP}")
+    rows = _filled(request, "AUDIO", np.int16, "NUM_SAMPLES")
+    return [AudioOfSpan(samples, int(hop)) for samples, hop in zip(rows, hops, strict=True)]
 
 
 def features_of(request: pb_utils.InferenceRequest) -> list[NDArray[np.float32]]:
