@@ -20,6 +20,11 @@ from triologue_server.triton.repository import (
 
 REPOSITORY = CHECKOUT / "model_repository"
 CORES = ["pyannote_segmentation", "speaker_embedding", "whisper"]
+KINDS = {
+    "auto": ModelInstanceGroup.KIND_AUTO,
+    "cpu": ModelInstanceGroup.KIND_CPU,
+    "cuda": ModelInstanceGroup.KIND_GPU,
+}
 PUBLIC = ["diarization", "diarized_asr", "transcription"]
 CONDUCTOR = "diarized_asr_stream"
 
@@ -66,7 +71,7 @@ def test_cores_take_their_settings(name: str, settings: Settings) -> None:
     assert config.dynamic_batching.default_queue_policy.max_queue_size == settings.limits.core_queue
     (group,) = config.instance_group
     assert group.count == core.instances
-    assert group.kind == (ModelInstanceGroup.KIND_GPU if device == "cuda" else ModelInstanceGroup.KIND_CPU)
+    assert group.kind == KINDS[device]
 
 
 @pytest.mark.parametrize("name", CORES)

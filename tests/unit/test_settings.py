@@ -36,7 +36,7 @@ def test_profiles_are_complete() -> None:
 def test_the_default_needs_no_gpu_and_listens_on_this_machine_only() -> None:
     settings = Settings()
     assert (settings.profile, settings.host) == ("embedded", "127.0.0.1")
-    assert (settings.whisper.device, settings.diarization.device) == ("cpu", "cpu")
+    assert (settings.whisper.device, settings.diarization.device) == ("cpu", "auto")
 
 
 def test_a_variable_changes_one_field(monkeypatch: pytest.MonkeyPatch) -> None:

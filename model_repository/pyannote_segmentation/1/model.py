@@ -23,7 +23,9 @@ class TritonPythonModel:
         settings = Settings()
         diarization = settings.diarization
         networks = load_networks(settings, diarization.segmentation)
-        self._model = SegmentationModel(networks, torch_device_of(args), diarization.precision)
+        self._model = SegmentationModel(
+            networks, torch_device_of(args, diarization.device), diarization.precision
+        )
 
     def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """Segment the spans of all requests together."""

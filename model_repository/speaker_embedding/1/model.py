@@ -23,7 +23,9 @@ class TritonPythonModel:
         settings = Settings()
         diarization = settings.diarization
         networks = load_networks(settings, diarization.embedding)
-        self._model = EmbeddingModel(networks, torch_device_of(args), diarization.precision)
+        self._model = EmbeddingModel(
+            networks, torch_device_of(args, diarization.device), diarization.precision
+        )
 
     def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """Embed the speakers of the spans of all requests."""

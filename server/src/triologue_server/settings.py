@@ -49,7 +49,7 @@ def _each_once(gpus: tuple[int, ...]) -> tuple[int, ...]:
 
 
 Threads = Annotated[int, Field(ge=0, le=1024), AfterValidator(_all_cores)]
-Device = Literal["cpu", "cuda"]
+Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["float32", "bfloat16", "float16"]
 Gpus = Annotated[
     tuple[Annotated[int, Field(ge=0)], ...], NoDecode, BeforeValidator(_listed), AfterValidator(_each_once)
@@ -79,7 +79,7 @@ class WhisperSettings(CoreSettings):
 
     model: str
     """A size of faster-whisper, a CTranslate2 model on Hugging Face, or a folder with one."""
-    device: Device
+    device: Literal["cpu", "cuda"]
     """Where it computes."""
     compute_type: WhisperComputeType
     """Number format of CTranslate2."""
@@ -95,7 +95,7 @@ class DiarizationSettings(_Section):
     pipeline: str
     """`embedded`, the name of a pyannote pipeline on Hugging Face, or a folder with one."""
     device: Device
-    """Where its networks compute."""
+    """Where its networks compute; `auto` means on GPUs where there are some."""
     precision: Precision
     """Number format of its networks; one of 16 bits is faster where the hardware has it."""
     threads: Threads

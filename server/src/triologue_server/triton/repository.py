@@ -1,6 +1,6 @@
 """Write the model repository that Triton loads: the one in the source tree, with the settings applied."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from google.protobuf import text_format  # type: ignore[import-untyped]
@@ -11,6 +11,12 @@ from triologue_server.triton.launch_error import LaunchError
 
 CONFIG = "config.pbtxt"
 CHECKOUT = Path(__file__).parents[4]
+
+_KINDS: Mapping[Device, int] = {
+    "auto": ModelInstanceGroup.KIND_AUTO,
+    "cpu": ModelInstanceGroup.KIND_CPU,
+    "cuda": ModelInstanceGroup.KIND_GPU,
+}
 
 
 def find_repository(settings: Settings) -> Path:
@@ -99,17 +105,16 @@ def _set_core(config: ModelConfig, core: CoreSettings, device: Device, queue: in
     config.max_batch_size = core.max_batch_size
     config.dynamic_batching.max_queue_delay_microseconds = core.queue_delay_ms * 1_000
     config.dynamic_batching.default_queue_policy.max_queue_size = queue
-    _set_instances(config, core.instances, core.gpus if device == "cuda" else ())
+    _set_instances(config, core.instances, _KINDS[device], core.gpus if device == "cuda" else ())
 
 
 def _set_public(config: ModelConfig, public: PublicModelSettings) -> None:
     # Without batching this policy still bounds the queue.
     config.dynamic_batching.default_queue_policy.max_queue_size = public.queue
-    _set_instances(config, public.concurrency)
+    _set_instances(config, public.concurrency, _KINDS["cpu"])
 
 
-def _set_instances(config: ModelConfig, count: int, gpus: Sequence[int] = ()) -> None:
-    """Ask for `count` instances on each of the GPUs, or without any on the CPU."""
+def _set_instances(config: ModelConfig, count: int, kind: int, gpus: Sequence[int] = ()) -> None:
+    """Ask for `count` instances, on each of the GPUs where they are on GPUs."""
     del config.instance_group[:]
-    kind = ModelInstanceGroup.KIND_GPU if gpus else ModelInstanceGroup.KIND_CPU
     config.instance_group.add(count=count, kind=kind, gpus=gpus)
