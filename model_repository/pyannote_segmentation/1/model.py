@@ -8,7 +8,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
-from triologue_server.diarization.networks import load_networks
+from triologue_server.diarization.networks import load_networks, threads_of
 from triologue_server.diarization.segmentation import SegmentationModel
 from triologue_server.settings import Settings
 from triologue_server.triton.placement import torch_device_of
@@ -22,9 +22,11 @@ class TritonPythonModel:
         """Load the segmentation network."""
         settings = Settings()
         diarization = settings.diarization
-        networks = load_networks(settings, diarization.segmentation)
         self._model = SegmentationModel(
-            networks, torch_device_of(args, diarization.device), diarization.precision
+            load_networks(settings),
+            torch_device_of(args, diarization.device),
+            diarization.precision,
+            threads_of(diarization, diarization.segmentation),
         )
 
     def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:

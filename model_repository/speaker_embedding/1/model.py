@@ -9,7 +9,7 @@ import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
 from triologue_server.diarization.embedding import EmbeddingModel, SpeakersOfSpan
-from triologue_server.diarization.networks import load_networks
+from triologue_server.diarization.networks import load_networks, threads_of
 from triologue_server.settings import Settings
 from triologue_server.triton.placement import torch_device_of
 from triologue_server.triton.rows import array_of, audio_of, execute_rows
@@ -22,9 +22,11 @@ class TritonPythonModel:
         """Load the embedding network."""
         settings = Settings()
         diarization = settings.diarization
-        networks = load_networks(settings, diarization.embedding)
         self._model = EmbeddingModel(
-            networks, torch_device_of(args, diarization.device), diarization.precision
+            load_networks(settings),
+            torch_device_of(args, diarization.device),
+            diarization.precision,
+            threads_of(diarization, diarization.embedding),
         )
 
     def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:

@@ -99,7 +99,10 @@ class DiarizationSettings(_Section):
     precision: Precision
     """Number format of its networks; one of 16 bits is faster where the hardware has it."""
     threads: Threads
-    """CPU threads of each of its two networks, shared by its instances; 0 means one for every core."""
+    """CPU threads of each of its two networks, shared by its instances; 0 means one for every core.
+
+    Each works on a span of its own.
+    """
     segmentation: CoreSettings
     """The segmentation network."""
     embedding: CoreSettings

@@ -4,7 +4,7 @@ import torch
 from pyannote.audio.pipelines import SpeakerDiarization
 
 from triologue_server.diarization.pipeline import load_pipeline
-from triologue_server.settings import CoreSettings, Settings
+from triologue_server.settings import CoreSettings, DiarizationSettings, Settings
 from triologue_server.store import ModelStore, resolve_diarization
 
 
@@ -19,15 +19,19 @@ def load_from_store(settings: Settings) -> SpeakerDiarization:
     )
 
 
-def load_networks(settings: Settings, core: CoreSettings) -> SpeakerDiarization:
-    """Load the pipeline for a process that runs one of its networks, and keep to that process's threads.
+def load_networks(settings: Settings) -> SpeakerDiarization:
+    """Load the pipeline for a process that runs one of its networks.
 
-    Args:
-        settings: Of the server.
-        core: Of the network; its instances share the threads.
+    PyTorch gets one thread for what it computes. Two on one span would wait for each other at every layer; on a
+    span each, they do not.
 
     Raises:
         StoreError: The weights are not in the model store.
     """
-    torch.set_num_threads(max(1, settings.diarization.threads // core.instances))
+    torch.set_num_threads(1)
     return load_from_store(settings)
+
+
+def threads_of(settings: DiarizationSettings, core: CoreSettings) -> int:
+    """Return how many spans an instance of a network works on side by side."""
+    return max(1, settings.threads // core.instances)
