@@ -7,6 +7,8 @@ AUDIO ?= $(firstword $(wildcard .venv/lib/python3*/site-packages/pyannote/audio/
 # Of `make bench`.
 ROUNDS ?= 3
 WHISPER ?= base
+# Of `make accuracy`: a folder with recordings besides pyannote.audio's sample.
+DATA ?=
 # An installed uv, or else one of the project's own.
 UV := $(shell command -v uv || echo .uv/bin/uv)
 
@@ -36,6 +38,10 @@ bench: models ## Measure against faster-whisper (ROUNDS=3, WHISPER=base), for so
 	$(BIN)/triologue-server models fetch whisper/$(WHISPER)
 	$(BIN)/python -m benchmarks.whisper --rounds $(ROUNDS) --whisper $(WHISPER)
 	$(BIN)/python -m benchmarks.conformance --whisper $(WHISPER)
+
+.PHONY: accuracy
+accuracy: models ## Score speaker turns, and those of pyannote.audio (DATA=folder), against people's
+	$(BIN)/python -m benchmarks.accuracy $(if $(DATA),"$(DATA)")
 
 .PHONY: lint
 lint: .venv/.synced ## Check style, types and the lock

@@ -1,11 +1,13 @@
-"""Recordings of a data folder, with what is said in them where somebody has written it down.
+"""Recordings of a data folder, with what is said in them and by whom where somebody has written it down.
 
 A data folder, or folders in it, hold a `manifest.jsonl` with a line for each recording, such as
 
-    {"audio": "meeting.wav", "language": "en", "stm": "meeting.stm"}
+    {"audio": "meeting.wav", "language": "en", "stm": "meeting.stm", "rttm": "meeting.rttm", "speakers": 3}
 
 Paths are relative to the manifest's folder. What is said is in `stm` or `ctm` (files of NIST's formats) or in
-`text` (the words themselves), or in none of them; further keys are of no concern here.
+`text` (the words themselves), or in none of them. Who speaks when is in `rttm` (NIST's too), and how many do
+is in `speakers`. `tuning` says whether something of the service was tuned on the recording. Further keys are
+of no concern here.
 """
 
 import json
@@ -17,7 +19,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Recording:
-    """A recording to transcribe."""
+    """A recording to transcribe or to diarize."""
 
     name: str
     """Its folder and file."""
@@ -27,6 +29,12 @@ class Recording:
     """Language code, if it is known."""
     reference: str | None = None
     """What is said, if it is known."""
+    rttm: Path | None = None
+    """File that says who speaks when, if it is known."""
+    speakers: int | None = None
+    """Number of people who speak, if it is known."""
+    tuning: bool | None = None
+    """Whether something of the service was tuned on it, if the manifest says so."""
 
 
 def recordings(folder: Path) -> Iterator[Recording]:
@@ -50,6 +58,9 @@ def _recording(folder: Path, entry: Mapping[str, Any]) -> Recording:
         path=folder / entry["audio"],
         language=entry.get("language"),
         reference=_reference(folder, entry),
+        rttm=folder / entry["rttm"] if "rttm" in entry else None,
+        speakers=entry.get("speakers"),
+        tuning=entry.get("tuning"),
     )
 
 

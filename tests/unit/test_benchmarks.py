@@ -184,7 +184,7 @@ class TestRecordings:
         (two / "manifest.jsonl").write_text('{"audio": "b.ogg", "text": "hola", "speakers": 1}\n')
         assert list(recordings(tmp_path)) == [
             Recording("one/a.wav", one / "a.wav", "en", "Hello there you"),
-            Recording("two/b.ogg", two / "b.ogg", None, "hola"),
+            Recording("two/b.ogg", two / "b.ogg", None, "hola", speakers=1),
         ]
 
     def test_without_a_manifest(self, tmp_path: Path) -> None:
