@@ -22,8 +22,8 @@ def load_from_store(settings: Settings) -> SpeakerDiarization:
 def load_networks(settings: Settings) -> SpeakerDiarization:
     """Load the pipeline for a process that runs one of its networks.
 
-    PyTorch gets one thread for what it computes. Two on one span would wait for each other at every layer; on a
-    span each, they do not.
+    PyTorch gets one thread for what it computes. Two on one span would wait for each other at every layer, on
+    a span each they do not.
 
     Raises:
         StoreError: The weights are not in the model store.
