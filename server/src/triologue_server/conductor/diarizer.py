@@ -100,7 +100,7 @@ class Diarizer:
                 np.concatenate(self._activity),
                 np.concatenate(self._embeddings),
                 self._hop,
-                len(self._samples) / SAMPLE_RATE,
+                round(len(self._samples) / SAMPLE_RATE, 3),
                 self._options,
                 known,
             ),

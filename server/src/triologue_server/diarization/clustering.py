@@ -27,6 +27,7 @@ NOBODY = -1
 """Stands for a speaker who is not active, among indices of clusters."""
 
 _DEFAULT_HOP = WINDOW_SAMPLES // 10
+_SMALLEST_CLUSTER = 6  # of a choice of embeddings: what sounds unlike all others once or twice is no speaker
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,16 @@ def tell_apart(
         min_clusters=low,
         max_clusters=high,
     )
-    speakers = np.where(activity.any(axis=1), clusters.astype(np.int64), NOBODY)
+    # VBx leaves an active speaker without a cluster when all are taken by others of the window.
+    speakers = np.where(activity.any(axis=1) & (clusters >= 0), clusters.astype(np.int64), NOBODY)
     return Voices(speakers, centroids)
 
 
 def _bounded(clustering: BaseClustering, hop: int, threshold: float | None) -> BaseClustering:
     """Return a clustering for one recording."""
     bounded = copy.copy(clustering)
+    # pyannote keeps parameters in here, and a copy would share them with every other recording.
+    bounded.__dict__["_instantiated"] = dict(clustering._instantiated)
     if threshold is not None:
         bounded.threshold = threshold
     if hasattr(clustering, "min_cluster_size"):
@@ -86,6 +90,10 @@ def _bounded(clustering: BaseClustering, hop: int, threshold: float | None) -> B
         found = clustering.filter_embeddings(*arguments, **options, **own)  # embeddings, windows, speakers
         if len(found[0]) <= MOST_CLUSTERED:
             return found
+        if (size := getattr(bounded, "min_cluster_size", None)) is not None:
+            # With fewer embeddings of everybody, those of who speaks seldom need not be as many.
+            share = MOST_CLUSTERED / len(found[0])
+            bounded.min_cluster_size = min(size, max(_SMALLEST_CLUSTER, round(size * share)))
         chosen = np.linspace(0, len(found[0]) - 1, MOST_CLUSTERED).round().astype(int)
         return tuple(part[chosen] for part in found)
 

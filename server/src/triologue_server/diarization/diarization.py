@@ -62,7 +62,7 @@ def diarize(
     if gap is None:
         gap = pipeline.segmentation.min_duration_off
     found = Reconstruction(activity, voices.speakers, hop, options.num_speakers or options.max_speakers)
-    turns = found.turns(gap)
+    turns = _within(found.turns(gap), duration)
     speakers = list(dict.fromkeys(speaker for _, _, speaker in turns))  # by first appearance
     # Some have no voice: who is heard only while as many others speak as could be told apart, or too shortly.
     centroids = {
@@ -76,24 +76,24 @@ def diarize(
         for place, speaker in enumerate(speakers)
     }
     return Diarization(
-        turns=_labelled(turns, labels, duration),
-        exclusive_turns=_labelled(found.exclusive_turns(gap), labels, duration),
+        turns=_labelled(turns, labels),
+        exclusive_turns=_labelled(_within(found.exclusive_turns(gap), duration), labels),
         voices={labels[speaker]: centroid for speaker, centroid in centroids.items()},
         known={match.name: match.similarity for match in recognised.values()},
         warnings=_unmet_bounds(len(labels), options),
     )
 
 
-def _labelled(
-    turns: Iterable[Turn], labels: dict[int, str], duration: float
-) -> list[SpeakerDiarizationSegment]:
+def _within(turns: Iterable[Turn], duration: float) -> list[Turn]:
+    """Leave out what lies past the end of the recording, where the last window reaches."""
+    rounded = [(round(start, 3), min(round(end, 3), duration), speaker) for start, end, speaker in turns]
+    return [turn for turn in rounded if turn[0] < turn[1]]
+
+
+def _labelled(turns: Iterable[Turn], labels: Mapping[int, str]) -> list[SpeakerDiarizationSegment]:
     return [
-        SpeakerDiarizationSegment(
-            time_interval=TimeInterval(start=round(start, 3), end=min(round(end, 3), duration)),
-            speaker=labels[voice],
-        )
-        for start, end, voice in turns
-        if round(start, 3) < min(round(end, 3), duration)
+        SpeakerDiarizationSegment(time_interval=TimeInterval(start=start, end=end), speaker=labels[speaker])
+        for start, end, speaker in turns
     ]
 
 

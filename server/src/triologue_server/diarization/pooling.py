@@ -27,7 +27,7 @@ class MatrixStatsPool(StatsPool):
             weights = F.interpolate(weights, size=sequences.shape[-1], mode="nearest")
         # A sum of squares less a square loses what both have in common.
         exact, masks = sequences.double(), weights.double()
-        total = masks.sum(dim=2) + 1e-8  # (batch, speakers)
+        total = masks.sum(dim=2).clamp(min=1e-8)  # (batch, speakers)
         sums, squares = (masks @ values.transpose(1, 2) for values in (exact, exact.square()))
         mean = sums / total[..., None]  # (batch, speakers, features)
         spread = (squares - mean * sums).clamp(min=0.0)

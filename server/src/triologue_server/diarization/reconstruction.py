@@ -48,23 +48,23 @@ class Reconstruction:
         unheard = max(0, int(self._counts.max()) - votes.shape[1])
         self._votes = np.pad(votes, ((0, 0), (0, unheard)))
 
-    def turns(self, longest_gap: float = 0.0) -> list[Turn]:
+    def turns(self, shortest_gap: float = 0.0) -> list[Turn]:
         """Return the turns in order of time; those of different speakers may overlap.
 
         Args:
-            longest_gap: A speaker who pauses for no longer than this, in seconds, is still speaking.
+            shortest_gap: A speaker who pauses for less than this, in seconds, is still speaking.
         """
-        return self._turns(self._counts, longest_gap)
+        return self._turns(self._counts, shortest_gap)
 
-    def exclusive_turns(self, longest_gap: float = 0.0) -> list[Turn]:
+    def exclusive_turns(self, shortest_gap: float = 0.0) -> list[Turn]:
         """Return turns of which no two overlap, but where gaps are filled: the likeliest speaker's."""
-        return self._turns(np.minimum(self._counts, 1), longest_gap)
+        return self._turns(np.minimum(self._counts, 1), shortest_gap)
 
-    def _turns(self, counts: NDArray[np.uint8], longest_gap: float) -> list[Turn]:
+    def _turns(self, counts: NDArray[np.uint8], shortest_gap: float) -> list[Turn]:
         turns = [
             (start, end, voice)
             for voice, active in enumerate(self._active(counts).T)
-            for start, end in _joined(_runs(active), longest_gap)
+            for start, end in _joined(_runs(active), shortest_gap)
         ]
         return sorted(turns)
 
@@ -87,12 +87,12 @@ def _runs(active: NDArray[np.bool_]) -> Iterator[tuple[float, float]]:
     yield from zip(times[::2].tolist(), times[1::2].tolist(), strict=True)
 
 
-def _joined(runs: Iterator[tuple[float, float]], longest_gap: float) -> Iterator[tuple[float, float]]:
+def _joined(runs: Iterator[tuple[float, float]], shortest_gap: float) -> Iterator[tuple[float, float]]:
     start = end = None
     for next_start, next_end in runs:
         if start is None or end is None:
             start = next_start
-        elif next_start - end > longest_gap:
+        elif next_start - end >= shortest_gap:
             yield start, end
             start = next_start
         end = next_end
