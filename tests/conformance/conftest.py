@@ -2,6 +2,8 @@
 
 import os
 import wave
+from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from pyannote.audio.pipelines import SpeakerDiarization
 from pyannote.core import Annotation
 from pyannote.database.util import load_rttm
 
+from tests.conformance.diarizing import HOP, Heard, Networks
 from tests.conformance.in_process import THREADS, Whisper
 from triologue_server.diarization.embedding import EmbeddingModel
 from triologue_server.diarization.pipeline import load_pipeline
@@ -80,6 +83,24 @@ def segmentation(pipeline: SpeakerDiarization) -> SegmentationModel:
 @pytest.fixture(scope="session")
 def embedding(pipeline: SpeakerDiarization) -> EmbeddingModel:
     return EmbeddingModel(pipeline, "cpu")
+
+
+@pytest.fixture(scope="session")
+def networks(segmentation: SegmentationModel, embedding: EmbeddingModel) -> Networks:
+    """Both of them."""
+    return Networks(segmentation, embedding)
+
+
+@pytest.fixture(scope="session")
+def hear_sample(networks: Networks, sample: NDArray[np.int16]) -> Callable[[int], Heard]:
+    """Return what the networks say of the sample, with windows that are so many samples apart."""
+    return cache(lambda hop: networks.hear(sample, hop))
+
+
+@pytest.fixture(scope="session")
+def heard(hear_sample: Callable[[int], Heard]) -> Heard:
+    """What the networks say of the sample, with a window a second."""
+    return hear_sample(HOP)
 
 
 @pytest.fixture(scope="session")

@@ -13,21 +13,21 @@ from pyannote.core import Annotation, SlidingWindow, SlidingWindowFeature
 from triologue_server.audio import to_float
 from triologue_server.diarization.embedding import EmbeddingModel, SpeakersOfSpan
 from triologue_server.diarization.segmentation import SegmentationModel
-from triologue_server.diarization.spans import FRAMES, SPEAKERS, WINDOWS, spans
+from triologue_server.diarization.spans import FRAMES, SPEAKERS, WINDOWS, AudioOfSpan, num_windows, spans
 
 Samples = NDArray[np.int16]
 Activity = NDArray[np.uint8]
 Embeddings = NDArray[np.float32]
 
-WINDOW = SlidingWindow(start=0.0, duration=10.0, step=1.0)
+HOP = 16_000
 
 
 def embed(
-    segmentation: SegmentationModel, embedding: EmbeddingModel, samples: Samples
+    segmentation: SegmentationModel, embedding: EmbeddingModel, samples: Samples, hop: int = HOP
 ) -> tuple[Activity, Embeddings]:
     """What the two cores make of a recording, both of all its windows."""
-    layout = list(spans(len(samples)))
-    pieces = [samples[span.start : span.stop] for span in layout]
+    layout = list(spans(len(samples), hop))
+    pieces = [AudioOfSpan(samples[span.start : span.stop], hop) for span in layout]
     activities = segmentation.activity(pieces)
     embeddings = embedding.embed([SpeakersOfSpan(*work) for work in zip(pieces, activities, strict=True)])
     return (
@@ -36,9 +36,12 @@ def embed(
     )
 
 
-def embed_as_pyannote(pipeline: SpeakerDiarization, samples: Samples, activity: Activity) -> Embeddings:
+def embed_as_pyannote(
+    pipeline: SpeakerDiarization, samples: Samples, activity: Activity, hop: int = HOP
+) -> Embeddings:
     file = {"waveform": torch.from_numpy(to_float(samples))[None], "sample_rate": 16_000, "uri": "sample"}
-    segmentations = SlidingWindowFeature(activity.astype(np.float32), WINDOW)
+    window = SlidingWindow(start=0.0, duration=10.0, step=hop / 16_000)
+    segmentations = SlidingWindowFeature(activity.astype(np.float32), window)
     embeddings: Embeddings = pipeline.get_embeddings(file, segmentations, pipeline.embedding_exclude_overlap)
     return embeddings
 
@@ -78,7 +81,7 @@ class TestMasks:
         embedding: EmbeddingModel,
         sample: Samples,
     ) -> None:
-        (activity,) = segmentation.activity([sample])
+        (activity,) = segmentation.activity([AudioOfSpan(sample, HOP)])
         assert np.array_equal(embedding._masks(activity), masks_of_pyannote(pipeline, activity))
 
     def test_of_any_activity(self, pipeline: SpeakerDiarization, embedding: EmbeddingModel) -> None:
@@ -103,10 +106,12 @@ class TestMasks:
 
 class TestVoices:
     @pytest.mark.parametrize(
-        ("start", "stop"),
+        ("start", "stop", "hop"),
         [
-            pytest.param(6.0, 26.0, id="20 s"),
-            pytest.param(7.0, 17.1, id="10.1 s: the last window reaches 0.9 s past the end"),
+            pytest.param(6.0, 26.0, HOP, id="20 s in steps of one"),
+            pytest.param(7.0, 17.1, HOP, id="10.1 s: the last window reaches 0.9 s past the end"),
+            pytest.param(6.0, 28.0, 53_330, id="22 s: the last window reaches 1.3 s past the end"),
+            pytest.param(9.0, 29.0, 80_000, id="20 s in steps of five"),
         ],
     )
     def test_are_those_pyannote_hears(
@@ -117,11 +122,14 @@ class TestVoices:
         sample: Samples,
         start: float,
         stop: float,
+        hop: int,
     ) -> None:
         """The trunk hears the whole span at once, so that they are near and not the same."""
         samples = sample[int(start * 16_000) : int(stop * 16_000)]
-        activity, embeddings = embed(segmentation, embedding, samples)
-        near = similarity(embeddings, embed_as_pyannote(pipeline, samples, activity))[activity.any(axis=1)]
+        activity, embeddings = embed(segmentation, embedding, samples, hop)
+        assert len(activity) == num_windows(len(samples), hop)
+        theirs = embed_as_pyannote(pipeline, samples, activity, hop)
+        near = similarity(embeddings, theirs)[activity.any(axis=1)]
         assert len(near) >= 4
         assert np.quantile(near, 0.25) > 0.95
         assert near.min() > 0.87
@@ -152,8 +160,9 @@ class TestVoices:
     def test_of_those_who_are_not_active_are_not_numbers(
         self, segmentation: SegmentationModel, embedding: EmbeddingModel, sample: Samples
     ) -> None:
-        (activity,) = segmentation.activity([sample[: 12 * 16_000]])
-        (embeddings,) = embedding.embed([SpeakersOfSpan(sample[: 12 * 16_000], activity)])
+        audio = AudioOfSpan(sample[: 12 * 16_000], HOP)
+        (activity,) = segmentation.activity([audio])
+        (embeddings,) = embedding.embed([SpeakersOfSpan(audio, activity)])
         assert embeddings.shape == (WINDOWS, SPEAKERS, 192)
         assert embeddings.dtype == np.float32
         active = activity.any(axis=1)
@@ -166,7 +175,8 @@ class TestVoices:
         activity = np.zeros((WINDOWS, FRAMES, SPEAKERS), np.uint8)
         if samples < 1_000:
             activity[0, :3, 0] = 1  # too short to be embedded
-        (embeddings,) = embedding.embed([SpeakersOfSpan(np.zeros(samples, np.int16), activity)])
+        audio = AudioOfSpan(np.zeros(samples, np.int16), HOP)
+        (embeddings,) = embedding.embed([SpeakersOfSpan(audio, activity)])
         assert np.isnan(embeddings).all()
 
 

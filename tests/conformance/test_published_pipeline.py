@@ -13,7 +13,7 @@ from pyannote.audio.models.embedding import WeSpeakerResNet34
 
 from triologue_server.diarization.embedding import EmbeddingModel, SpeakersOfSpan
 from triologue_server.diarization.pipeline import load_pipeline
-from triologue_server.diarization.spans import FRAMES, SPEAKERS, WINDOWS
+from triologue_server.diarization.spans import FRAMES, SPEAKERS, WINDOWS, AudioOfSpan
 from triologue_server.store import ModelStore, resolve_diarization
 
 # What speaker-diarization-3.1 says of itself.
@@ -72,7 +72,7 @@ def test_its_trunk_runs_once_for_a_span(folder: Path) -> None:
     noise = np.random.default_rng(0).integers(-3_000, 3_000, 12 * 16_000).astype(np.int16)
     activity = np.zeros((WINDOWS, FRAMES, SPEAKERS), np.uint8)
     activity[:3, 100:400, 0] = 1
-    (embeddings,) = model.embed([SpeakersOfSpan(noise, activity)])
+    (embeddings,) = model.embed([SpeakersOfSpan(AudioOfSpan(noise, 16_000), activity)])
     assert embeddings.shape == (WINDOWS, SPEAKERS, 256)
     np.testing.assert_array_equal(np.isfinite(embeddings[..., 0]), activity.any(axis=1))
 

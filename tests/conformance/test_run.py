@@ -18,6 +18,7 @@ from faster_whisper.tokenizer import Tokenizer
 from numpy.typing import NDArray
 from pyannote.audio.pipelines import SpeakerDiarization
 
+from tests.conformance.diarizing import Networks
 from tests.conformance.in_process import Whisper
 from triologue.schema import (
     Cancelled,
@@ -27,6 +28,8 @@ from triologue.schema import (
     Event,
     InfoEvent,
     InternalError,
+    InvalidOption,
+    KnownSpeaker,
     ProgressEvent,
     SegmentEvent,
     TimeInterval,
@@ -34,8 +37,6 @@ from triologue.schema import (
 )
 from triologue_server.conductor.cores import Cores
 from triologue_server.conductor.run import Pipeline, Run
-from triologue_server.diarization.embedding import EmbeddingModel, SpeakersOfSpan
-from triologue_server.diarization.segmentation import SegmentationModel
 from triologue_server.diarization.spans import FRAMES, SPEAKERS, WINDOWS
 from triologue_server.settings import Settings
 from triologue_server.transcription.processor import Features
@@ -79,15 +80,15 @@ class ScriptedCores:
     most_at_once: dict[str, int] = field(default_factory=dict)
     _all_together: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def activity(self, span: Samples) -> NDArray[np.uint8]:
-        await self._work("activity", len(span))
+    async def activity(self, span: Samples, hop: int) -> NDArray[np.uint8]:
+        await self._work("activity", (len(span), hop))
         activity = np.zeros((WINDOWS, FRAMES, SPEAKERS), np.uint8)
         activity[..., 0] = self.speech
         return activity
 
-    async def embeddings(self, span: Samples, activity: NDArray[np.uint8]) -> NDArray[np.float32]:
-        await self._work("embeddings", len(span))
-        embeddings = np.full((WINDOWS, SPEAKERS, DIMENSION), np.nan, np.float32)
+    async def embeddings(self, span: Samples, hop: int, activity: NDArray[np.uint8]) -> NDArray[np.float32]:
+        await self._work("embeddings", (len(span), hop, len(activity)))
+        embeddings = np.full((len(activity), SPEAKERS, DIMENSION), np.nan, np.float32)
         embeddings[:, 0] = 1.0
         return embeddings
 
@@ -138,22 +139,6 @@ class ScriptedCores:
                 await self._all_together.wait()
         finally:
             self.under_way[core] -= 1
-
-
-class LocalCores(ScriptedCores):
-    """The real diarization networks, in this process."""
-
-    def __init__(
-        self, tokenizer: Tokenizer, segmentation: SegmentationModel, embedding: EmbeddingModel
-    ) -> None:
-        super().__init__(tokenizer)
-        self._segmentation, self._embedding = segmentation, embedding
-
-    async def activity(self, span: Samples) -> NDArray[np.uint8]:
-        return self._segmentation.activity([span])[0]
-
-    async def embeddings(self, span: Samples, activity: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return self._embedding.embed([SpeakersOfSpan(span, activity)])[0]
 
 
 def upload(samples: Samples) -> bytes:
@@ -232,7 +217,47 @@ class TestWhatTheCoresAreAsked:
         cores = scripted()
         conduct(recording(65.0), cores, "diarization")
         # Windows start at 0, 1, ... 55 s: 21, 21 and 14 of them.
-        assert sorted(cores.of("activity")) == [23 * 16_000, 30 * 16_000, 30 * 16_000]
+        seconds, hop = 16_000, 16_000
+        assert sorted(cores.of("activity")) == [(23 * seconds, hop), (30 * seconds, hop), (30 * seconds, hop)]
+        assert sorted(cores.of("embeddings")) == [
+            (23 * seconds, hop, 14),
+            (30 * seconds, hop, 21),
+            (30 * seconds, hop, 21),
+        ]
+
+    @pytest.mark.parametrize(
+        ("step", "asked"),
+        [
+            # Windows start at 0, 0.5, ... 55 s: five times 21 of them and six.
+            (0.05, [(12.5, 8_000, 6), *[(20.0, 8_000, 21)] * 5]),
+            # Windows start at 0, 2, ... 56 s, the last one reaching past the end: 11, 11 and 7 of them.
+            (0.2, [(21.0, 32_000, 7), (30.0, 32_000, 11), (30.0, 32_000, 11)]),
+            # Windows start at 0, 5, ... 55 s: 5, 5 and 2 of them.
+            (0.5, [(15.0, 80_000, 2), (30.0, 80_000, 5), (30.0, 80_000, 5)]),
+            # Windows start at 0, 10, ... 60 s: 3, 3 and one, half of it past the end.
+            (1.0, [(5.0, 160_000, 1), (30.0, 160_000, 3), (30.0, 160_000, 3)]),
+        ],
+    )
+    def test_diarization_hears_all_of_it_in_steps(
+        self, conduct: Conduct, scripted: Scripted, step: float, asked: list[tuple[float, int, int]]
+    ) -> None:
+        cores = scripted()
+        answer, events = conduct(recording(65.0), cores, "diarization", segmentation_step=step)
+        assert sorted(cores.of("activity")) == [(round(s * 16_000), hop) for s, hop, _ in asked]
+        assert sorted(cores.of("embeddings")) == [(round(s * 16_000), hop, n) for s, hop, n in asked]
+        assert answer.speakers == ["SPEAKER_00"]
+        assert answer.turns[-1].time_interval.end == pytest.approx(65.0, abs=0.2)
+        for stage in ("segmentation", "embedding"):
+            done = [event.completed for event in events if getattr(event, "stage", None) == stage]
+            assert done == sorted(done)
+            assert done[-1] == 65.0
+
+    @pytest.mark.parametrize("step", [0.05, 0.3, 1.0])
+    def test_speech_is_found_in_steps_too(self, conduct: Conduct, scripted: Scripted, step: float) -> None:
+        cores = scripted()
+        answer, _ = conduct(recording(65.0), cores, "diarized_asr", segmentation_step=step)
+        assert 60 <= len(answer.text.split()) <= 65
+        assert {segment.speaker for segment in answer.segments} == {"SPEAKER_00"}
 
     def test_diarization_transcribes_nothing(self, conduct: Conduct, scripted: Scripted) -> None:
         cores = scripted()
@@ -480,24 +505,95 @@ class TestFailure:
         assert len(cores.of("hypothesis")) < 10
 
 
+class TestKnownSpeakers:
+    """The scripted voice is a vector of ones."""
+
+    ONES = KnownSpeaker(name="Ann", embedding=(1.0,) * DIMENSION)
+
+    @pytest.mark.parametrize("asked", ["diarization", "diarized_asr"])
+    def test_give_their_names_to_turns_and_words(
+        self, conduct: Conduct, scripted: Scripted, asked: Pipeline
+    ) -> None:
+        answer, _ = conduct(
+            recording(40.0), scripted(), asked, known_speakers=[self.ONES], speaker_embeddings=True
+        )
+        assert answer.speakers == ["Ann"]
+        assert {turn.speaker for turn in answer.exclusive_turns} == {"Ann"}
+        assert answer.known_speakers == {"Ann": 1.0}
+        assert answer.speaker_embeddings == {"Ann": pytest.approx((1.0,) * DIMENSION)}
+        if isinstance(answer, DiarizedTranscriptionResult):
+            assert {segment.speaker for segment in answer.segments} == {"Ann"}
+            assert {word.speaker for segment in answer.segments for word in segment.words} == {"Ann"}
+
+    def test_clips_are_heard_one_after_the_other(self, conduct: Conduct, scripted: Scripted) -> None:
+        cores = scripted()
+        known = [KnownSpeaker.from_clip(name, recording(seconds)) for name, seconds in [("A", 5), ("B", 45)]]
+        answer, _ = conduct(
+            recording(12.0), cores, "diarization", known_speakers=known, segmentation_step=0.5
+        )
+        # Clips are heard in steps of a second, whatever the recording is heard in.
+        heard = [(5 * 16_000, 16_000), (30 * 16_000, 16_000), (24 * 16_000, 16_000)]
+        in_order = [what for what in cores.of("activity") if what != (12 * 16_000, 80_000)]
+        assert in_order == heard
+        assert len(cores.of("activity")) == 4
+        # Both sound alike, and one of them it is.
+        assert len(answer.known_speakers) == 1
+
+    def test_do_not_matter_to_a_transcription(self, conduct: Conduct, scripted: Scripted) -> None:
+        cores = scripted()
+        conduct(recording(12.0), cores, "transcription", known_speakers=[self.ONES], vad_filter=False)
+        assert cores.of("activity") == []
+
+    @pytest.mark.parametrize("asked", ["diarization", "diarized_asr"])
+    @pytest.mark.parametrize(
+        ("known", "message"),
+        [
+            (
+                KnownSpeaker(name="Zoë", embedding=(1.0, 2.0)),
+                r"the embedding of Zoë has 2 values, .* have 192;",
+            ),
+            (KnownSpeaker.from_clip("Zoë", b"no audio"), "the clip of Zoë: the upload is not a media file"),
+            (
+                KnownSpeaker.from_clip("Zoë", recording(60.1)),
+                "the clip of Zoë: the recording is longer than the 60 s",
+            ),
+        ],
+    )
+    def test_that_cannot_be_heard_are_refused(
+        self, conduct: Conduct, scripted: Scripted, asked: Pipeline, known: KnownSpeaker, message: str
+    ) -> None:
+        """And nothing is left under way, as `conduct` asserts."""
+        cores = scripted()
+        with pytest.raises(InvalidOption, match=f"^known_speakers: {message}"):
+            conduct(recording(400.0), cores, asked, known_speakers=[self.ONES, known])
+        assert set(cores.under_way.values()) == {0}
+
+    def test_failure_of_a_core_at_a_clip_ends_it(self, conduct: Conduct, scripted: Scripted) -> None:
+        class NoEmbeddings(ScriptedCores):
+            async def embeddings(
+                self, span: Samples, hop: int, activity: NDArray[np.uint8]
+            ) -> NDArray[np.float32]:
+                raise InternalError("the core is gone")
+
+        known = [KnownSpeaker.from_clip("Ann", recording(5.0))]
+        with pytest.raises(InternalError, match="the core is gone"):
+            conduct(
+                recording(400.0), NoEmbeddings(scripted().tokenizer), "diarized_asr", known_speakers=known
+            )
+
+
 class TestTurns:
     @pytest.mark.parametrize(("start", "seconds"), [(7.0, 13.5), (7.5, 7.0), (12.0, 5.0)])
     def test_end_with_the_recording(
         self,
-        conduct: Conduct,
-        english_whisper: Whisper,
-        segmentation: SegmentationModel,
-        embedding: EmbeddingModel,
+        networks: Networks,
+        pipeline: SpeakerDiarization,
         sample: Samples,
         start: float,
         seconds: float,
     ) -> None:
         """Somebody is speaking when it ends; the last window reaches past it."""
         piece = sample[round(start * 16_000) : round((start + seconds) * 16_000)]
-        answer, _ = conduct(
-            upload(piece),
-            LocalCores(english_whisper.processor.tokenizer, segmentation, embedding),
-            "diarization",
-        )
+        answer = networks.diarize(pipeline, upload(piece))
         assert len(answer.speakers) == 2
         assert max(turn.time_interval.end for turn in answer.turns) <= seconds

@@ -36,6 +36,25 @@ OPTIONS: dict[str, tuple[str, dict[str, Any], str]] = {
     "no temperature": ("transcription", {"temperature": "[0.0, 2.0]"}, "temperature: give one temperature"),
     "no task": ("transcription", {"task": "summarize"}, "task: input should be"),
     "contradiction": ("diarization", {"min_speakers": 3, "max_speakers": 2}, "min_speakers: 3 is above"),
+    "short step": ("diarization", {"segmentation_step": 0.049}, "segmentation_step: input should be greater"),
+    "long step": ("diarized_asr", {"segmentation_step": 1.01}, "segmentation_step: input should be less"),
+    "no threshold": ("diarization", {"clustering_threshold": 0}, "clustering_threshold: input should be"),
+    "negative pause": (
+        "diarization",
+        {"min_duration_off": -0.1},
+        "min_duration_off: input should be greater",
+    ),
+    "no list of speakers": ("diarization", {"known_speakers": "Ann"}, "known_speakers: input should be"),
+    "speaker without a voice": (
+        "diarization",
+        {"known_speakers": '[{"name": "Ann"}]'},
+        "known_speakers.0: give",
+    ),
+    "speaker of a transcription": (
+        "transcription",
+        {"known_speakers": "[]"},
+        "known_speakers: no such option",
+    ),
 }
 
 

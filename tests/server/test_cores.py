@@ -37,10 +37,13 @@ def audio(sample: Path) -> NDArray[np.int16]:
     return decode_audio(sample.read_bytes(), 60).samples
 
 
-def rows(audio: NDArray[np.int16], counts: list[int]) -> list[tritonclient.grpc.InferInput]:
+def rows(
+    audio: NDArray[np.int16], counts: list[int], hops: list[int] | None = None
+) -> list[tritonclient.grpc.InferInput]:
     return [
         tensor("AUDIO", "INT16", np.stack([audio] * len(counts))),
         tensor("NUM_SAMPLES", "INT32", np.array(counts, np.int32)[:, None]),
+        tensor("HOP", "INT32", np.array(hops or [16_000] * len(counts), np.int32)[:, None]),
     ]
 
 
@@ -112,17 +115,48 @@ def test_tokens_the_model_does_not_have(triton: TritonServer, features: Features
     assert answer.language == "en"
 
 
-def test_segmentation_and_embedding_of_a_short_span(triton: TritonServer, audio: NDArray[np.int16]) -> None:
-    span = rows(audio, [12 * 16_000])
+@pytest.mark.parametrize(("hop", "windows"), [(8_000, 5), (16_000, 3), (50_010, 2), (160_000, 2)])
+def test_segmentation_and_embedding_of_a_short_span(
+    triton: TritonServer, audio: NDArray[np.int16], hop: int, windows: int
+) -> None:
+    """Of twelve seconds."""
+    span = rows(audio, [12 * 16_000], [hop])
     activity = infer(triton, "pyannote_segmentation", "ACTIVITY", *span)
     assert activity.shape == (1, 21, 589, 3)
-    assert activity[0, :3].any(axis=(1, 2)).all()  # 12 seconds are three windows
-    assert not activity[0, 3:].any()
+    assert activity[0, :windows].any(axis=(1, 2)).all()
+    assert not activity[0, windows:].any()
     embeddings = infer(
         triton, "speaker_embedding", "EMBEDDINGS", *span, tensor("ACTIVITY", "UINT8", activity)
     )
     assert embeddings.shape == (1, 21, 3, 192)
     np.testing.assert_array_equal(np.isfinite(embeddings[..., 0]), activity.any(axis=2))
+
+
+def test_rows_of_a_request_may_have_any_hops(triton: TritonServer, audio: NDArray[np.int16]) -> None:
+    counts, hops = [SAMPLES, 20 * 16_000, SAMPLES], [16_000, 80_000, 8_000]
+    span = rows(audio, counts, hops)
+    activity = infer(triton, "pyannote_segmentation", "ACTIVITY", *span)
+    embeddings = infer(
+        triton, "speaker_embedding", "EMBEDDINGS", *span, tensor("ACTIVITY", "UINT8", activity)
+    )
+    # Those with the shortest hop are 20 s, and what lies behind them is left out.
+    assert [int(row.any(axis=(1, 2)).nonzero()[0].max()) + 1 for row in activity] == [21, 3, 21]
+    for row, (count, hop) in enumerate(zip(counts, hops, strict=True)):
+        alone = rows(audio, [count], [hop])
+        (active,) = infer(triton, "pyannote_segmentation", "ACTIVITY", *alone)
+        assert np.mean((active != activity[row]).any(axis=2)) <= 0.001
+        np.testing.assert_array_equal(np.isfinite(embeddings[row, ..., 0]), activity[row].any(axis=1))
+
+
+@pytest.mark.parametrize("hop", [-16_000, 0, 10, 7_990, 16_001, 160_010, 2**31 - 1])
+@pytest.mark.parametrize("model", ["pyannote_segmentation", "speaker_embedding"])
+def test_a_hop_that_is_none(triton: TritonServer, audio: NDArray[np.int16], model: str, hop: int) -> None:
+    inputs, output = rows(audio, [SAMPLES, SAMPLES], [16_000, hop]), "ACTIVITY"
+    if model == "speaker_embedding":
+        inputs.append(tensor("ACTIVITY", "UINT8", np.ones((2, 21, 589, 3), np.uint8)))
+        output = "EMBEDDINGS"
+    with pytest.raises(InferenceServerException, match=f"INVALID_OPTION: HOP: {hop} is no multiple of 10"):
+        infer(triton, model, output, *inputs)
 
 
 @pytest.mark.parametrize("count", [0, -1, SAMPLES + 1])

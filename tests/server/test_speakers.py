@@ -139,7 +139,7 @@ def test_options_reach_the_networks_and_the_clustering(
     with Client(triton.grpc_url) as client:
         coarse = client.diarize(sample, segmentation_step=0.5)
         joined = client.diarize(sample, min_duration_off=5.0)
-        apart = client.diarize(sample, clustering_threshold=0.05)
+        apart = client.diarize(sample, clustering_threshold=0.3)
         together = client.diarize(sample, clustering_threshold=2.0)
     hypothesis = Annotation()
     for track, turn in enumerate(coarse.turns):

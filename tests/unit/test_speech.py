@@ -15,6 +15,8 @@ from triologue_server.diarization.spans import FRAMES, SPEAKERS, num_windows
 from triologue_server.transcription.window import WINDOW_SAMPLES
 
 FRAMES_A_SECOND = 58.9  # 589 in a window of ten seconds
+HOP = 16_000
+HOPS = [8_000, HOP, 32_000, 53_330, 80_000, 160_000]
 PAD = 0.4
 FRAME = 1 / FRAMES_A_SECOND
 
@@ -22,29 +24,30 @@ Activity = NDArray[np.uint8]
 Times = list[tuple[float, float]]
 
 
-def first_frame(window: int) -> int:
-    """Frame of the recording that a window, one a second, starts at."""
-    return round(window * FRAMES_A_SECOND)
+def first_frame(window: int, hop: int = HOP) -> int:
+    """Frame of the recording that a window starts at."""
+    return round(window * hop / SAMPLE_RATE * FRAMES_A_SECOND)
 
 
-def activity_of(seconds: float, *speech: tuple[float, float]) -> Activity:
+def activity_of(seconds: float, *speech: tuple[float, float], hop: int = HOP) -> Activity:
     """What the network says when all windows hear the same speech, (windows, frames, speakers)."""
-    windows = num_windows(round(seconds * SAMPLE_RATE))
-    truth = np.zeros(first_frame(windows) + FRAMES, np.uint8)
+    windows = num_windows(round(seconds * SAMPLE_RATE), hop)
+    truth = np.zeros(first_frame(windows, hop) + FRAMES, np.uint8)
     for start, end in speech:
         truth[round(start * FRAMES_A_SECOND) : round(end * FRAMES_A_SECOND)] = 1
     activity = np.zeros((windows, FRAMES, SPEAKERS), np.uint8)
     for window in range(windows):
         # Who it is does not matter, and differs from window to window.
-        activity[window, :, window % SPEAKERS] = truth[first_frame(window) : first_frame(window) + FRAMES]
+        at = first_frame(window, hop)
+        activity[window, :, window % SPEAKERS] = truth[at : at + FRAMES]
     return activity
 
 
 def find(
-    seconds: float, activity: Activity, groups: list[int] | None = None, **parameters: Any
+    seconds: float, activity: Activity, groups: list[int] | None = None, hop: int = HOP, **parameters: Any
 ) -> list[Region]:
     """Find the regions, with the windows handed over in groups of these sizes."""
-    finder = SpeechFinder(round(seconds * SAMPLE_RATE), VadParameters(**parameters))
+    finder = SpeechFinder(round(seconds * SAMPLE_RATE), hop, VadParameters(**parameters))
     regions: list[Region] = []
     at = 0
     for size in groups or [len(activity)]:
@@ -110,9 +113,36 @@ class TestRegions:
     def test_region_is_out_as_soon_as_it_is_certain(self) -> None:
         """Speech up to 8 s: the windows that start before 9 s settle the silence behind it."""
         activity = activity_of(60.0, (5.0, 8.0))
-        finder = SpeechFinder(60 * SAMPLE_RATE)
+        finder = SpeechFinder(60 * SAMPLE_RATE, HOP)
         assert list(finder.add(activity[:8])) == []
         assert times(list(finder.add(activity[8:9]))) == near((4.6, 8.4))
+
+
+class TestHop:
+    @pytest.mark.parametrize("hop", HOPS)
+    def test_of_the_windows_does_not_matter_where_they_agree(self, hop: int) -> None:
+        activity = activity_of(61.0, (5.0, 8.0), (12.0, 21.5), (40.0, 59.9), hop=hop)
+        assert times(find(61.0, activity, hop=hop)) == near((4.6, 8.4), (11.6, 21.9), (39.6, 60.3))
+
+    def test_as_long_as_a_window_leaves_one_to_decide(self) -> None:
+        activity = activity_of(40.0, (12.0, 14.0), (15.0, 18.0), (31.0, 33.0), hop=160_000)
+        activity[3] = 0
+        assert times(find(40.0, activity, hop=160_000)) == near((11.6, 14.4), (14.6, 18.4))
+
+    def test_of_five_seconds_leaves_two_to_decide(self) -> None:
+        """At 15 to 20 s the windows that start at 10 and 15 s listen, and one of them is enough."""
+        activity = activity_of(40.0, (16.0, 18.0), hop=80_000)
+        activity[2] = 0
+        assert times(find(40.0, activity, hop=80_000)) == near((15.6, 18.4))
+        activity[3] = 0
+        assert find(40.0, activity, hop=80_000) == []
+
+    def test_decides_when_a_region_is_out(self) -> None:
+        """Speech up to 8 s: with windows every two seconds, the one that starts at 10 s settles it."""
+        activity = activity_of(60.0, (5.0, 8.0), hop=32_000)
+        finder = SpeechFinder(60 * SAMPLE_RATE, 32_000)
+        assert list(finder.add(activity[:4])) == []
+        assert times(list(finder.add(activity[4:5]))) == near((4.6, 8.4))
 
 
 class TestLongSpeech:
@@ -239,7 +269,7 @@ class TestParameters:
         assert max(region.samples for region in regions) <= WINDOW_SAMPLES
 
 
-def random_activity(chance: random.Random) -> tuple[float, Activity]:
+def random_activity(chance: random.Random, hop: int) -> tuple[float, Activity]:
     """Conversations of pauses and turns of any length, in which the windows do not quite agree."""
     seconds = chance.choice([chance.uniform(0.1, 12.0), chance.uniform(12.0, 200.0)])
     speech, now = [], 0.0
@@ -247,57 +277,60 @@ def random_activity(chance: random.Random) -> tuple[float, Activity]:
         start = now + chance.choice([0.0, chance.uniform(0.0, 1.5), chance.uniform(0.0, 15.0)])
         now = start + chance.choice([chance.uniform(0.02, 3.0), chance.uniform(1.0, 80.0)])
         speech.append((start, now))
-    activity = activity_of(seconds, *speech)
+    activity = activity_of(seconds, *speech, hop=hop)
     noise = np.random.default_rng(chance.randrange(1 << 32)).random(activity.shape)
     return seconds, np.where(noise < chance.choice([0.0, 0.02, 0.2]), 1 - activity, activity).astype(np.uint8)
 
 
-def speech_frames(seconds: float, activity: Activity) -> NDArray[np.intp]:
+def speech_frames(seconds: float, activity: Activity, hop: int) -> NDArray[np.intp]:
     """Frames in which at least half of the windows that cover them hear anybody."""
-    heard = np.zeros(first_frame(len(activity)) + FRAMES)
+    heard = np.zeros(first_frame(len(activity), hop) + FRAMES)
     covered = np.zeros_like(heard)
     for window, frames in enumerate(activity.any(axis=2)):
-        heard[first_frame(window) : first_frame(window) + FRAMES] += frames
-        covered[first_frame(window) : first_frame(window) + FRAMES] += 1
+        at = first_frame(window, hop)
+        heard[at : at + FRAMES] += frames
+        covered[at : at + FRAMES] += 1
     frames = np.flatnonzero((covered > 0) & (2 * heard >= covered))
     return frames[frames + 1 <= seconds * FRAMES_A_SECOND]
 
 
-def assert_in_order_and_all_heard(seconds: float, activity: Activity, regions: list[Region]) -> None:
+def assert_in_order_and_all_heard(
+    seconds: float, activity: Activity, regions: list[Region], hop: int
+) -> None:
     edges = [edge for region in regions for edge in (region.start, region.stop)]
     assert edges == sorted(edges)
     assert all(0 <= edge <= round(seconds * SAMPLE_RATE) for edge in edges)
-    middles = (speech_frames(seconds, activity) + 0.5) / FRAMES_A_SECOND * SAMPLE_RATE
+    middles = (speech_frames(seconds, activity, hop) + 0.5) / FRAMES_A_SECOND * SAMPLE_RATE
     inside = [np.sum((region.start <= middles) & (middles < region.stop)) for region in regions]
     assert sum(inside) == len(middles)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(48))
 def test_any_parameters(seed: int) -> None:
-    chance = random.Random(seed)
-    seconds, activity = random_activity(chance)
+    chance, hop = random.Random(seed), HOPS[seed % len(HOPS)]
+    seconds, activity = random_activity(chance, hop)
     parameters = {
         "speech_pad_ms": chance.choice([None, 0, 1_000]),
         "max_speech_duration_s": chance.choice([None, 2.5, 29.0]),
         "min_silence_duration_ms": chance.choice([None, 0, 100, 3_000]),
     }
-    regions = find(seconds, activity, **parameters)
+    regions = find(seconds, activity, hop=hop, **parameters)
     assert all(0 < region.samples <= WINDOW_SAMPLES for region in regions)
-    assert_in_order_and_all_heard(seconds, activity, regions)
-    assert find(seconds, activity, [1] * len(activity), **parameters) == regions
+    assert_in_order_and_all_heard(seconds, activity, regions, hop)
+    assert find(seconds, activity, [1] * len(activity), hop, **parameters) == regions
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(48))
 def test_any_conversation(seed: int) -> None:
-    chance = random.Random(seed)
-    seconds, activity = random_activity(chance)
-    regions = find(seconds, activity)
+    chance, hop = random.Random(seed), HOPS[seed % len(HOPS)]
+    seconds, activity = random_activity(chance, hop)
+    regions = find(seconds, activity, hop=hop)
     assert all(0 < region.samples <= WINDOW_SAMPLES for region in regions)
-    assert_in_order_and_all_heard(seconds, activity, regions)
+    assert_in_order_and_all_heard(seconds, activity, regions, hop)
 
     # Spans bring windows in groups; what is found must not depend on their sizes.
-    assert find(seconds, activity, [1] * len(activity)) == regions
+    assert find(seconds, activity, [1] * len(activity), hop) == regions
     groups = []
     while sum(groups) < len(activity):
         groups.append(min(chance.randint(1, 30), len(activity) - sum(groups)))
-    assert find(seconds, activity, groups) == regions
+    assert find(seconds, activity, groups, hop) == regions
