@@ -14,7 +14,7 @@ UV := $(shell command -v uv || echo .uv/bin/uv)
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 .PHONY: demo
 demo: models ## Serve, transcribe a conversation (AUDIO=file), print who said what, and stop
@@ -34,10 +34,15 @@ test: models ## Run every test, real Triton and real models included
 	$(BIN)/pytest
 
 .PHONY: bench
-bench: models ## Measure against faster-whisper (ROUNDS=3, WHISPER=base), for some minutes
+bench: models ## Measure against faster-whisper and pyannote.audio (ROUNDS=3, WHISPER=base), for some minutes
 	$(BIN)/triologue-server models fetch whisper/$(WHISPER)
 	$(BIN)/python -m benchmarks.whisper --rounds $(ROUNDS) --whisper $(WHISPER)
 	$(BIN)/python -m benchmarks.conformance --whisper $(WHISPER)
+	$(BIN)/python -m benchmarks.diarization
+
+.PHONY: bench-full
+bench-full: bench ## Measure that, and what recordings of up to eight hours take, for an hour
+	$(BIN)/python -m benchmarks.long
 
 .PHONY: accuracy
 accuracy: models ## Score speaker turns, and those of pyannote.audio (DATA=folder), against people's
