@@ -16,14 +16,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
-# As in the service. Idle OpenMP threads spin by default, and keep those that work off a busy machine's cores.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-import torch
 import typer
 from pyannote.core import Annotation
 from rich.console import Console
 
+from benchmarks.pipeline import PyannotePipeline, device_of
 from benchmarks.recordings import Recording, recordings
 from benchmarks.report import Goal, Report, Row, Value, show
 from benchmarks.service import Url, service, settings_for, triton_version
@@ -31,10 +28,8 @@ from benchmarks.speech import sample_path
 from benchmarks.turns import Diarized, Score, annotation, read_rttm, score
 from triologue import Client, TriologueError
 from triologue.keywords import DiarizationKeywords
-from triologue_server.audio import SAMPLE_RATE, decode_audio, to_float
-from triologue_server.diarization.pipeline import load_pipeline
+from triologue_server.audio import decode_audio
 from triologue_server.settings import Settings
-from triologue_server.store import ModelStore, resolve_diarization
 from triologue_server.store.files import sha256_of
 
 TARGET = "accuracy"
@@ -43,6 +38,8 @@ PEER = "pyannote pipeline"
 
 TUNED_ON = frozenset({"sample", "dev00", "dev01", "trn06", "trn07"})
 """Files, without their endings, that thresholds may have been tuned on where a manifest does not say."""
+
+_THREADS = len(os.sched_getaffinity(0))
 
 WORSE_ALONE = 0.5
 """Points of DER by which the service may be worse than its peer on one recording, and on no total."""
@@ -56,34 +53,6 @@ class NumSpeakers(str, Enum):
 
     NONE = "none"
     REFERENCE = "reference"
-
-
-class PyannotePipeline:
-    """pyannote.audio's pipeline as it comes, in this process, with the service's weights. For one thread.
-
-    Args:
-        settings: Of the service: same pipeline and device, and the threads of both its networks, which take
-            turns here.
-
-    Raises:
-        StoreError: Its weights are not in the model store.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        diarization = settings.diarization
-        torch.set_num_threads(_threads(settings))
-        folder = ModelStore(settings.models).require(resolve_diarization(diarization.pipeline))
-        self._pipeline = load_pipeline(folder).to(torch.device(diarization.device))
-
-    def diarize(self, audio: bytes, options: DiarizationKeywords) -> Annotation:
-        """Find the turns of an encoded file.
-
-        Raises:
-            TriologueError: It cannot be decoded.
-        """
-        samples = to_float(decode_audio(audio, math.inf).samples)
-        file = {"waveform": torch.from_numpy(samples)[None], "sample_rate": SAMPLE_RATE}
-        return self._pipeline(file, **options).speaker_diarization
 
 
 @dataclass(frozen=True)
@@ -254,18 +223,12 @@ def goal(group: Group) -> Goal:
     )
 
 
-def _threads(settings: Settings) -> int:
-    """Return how many threads the two networks have together."""
-    diarization = settings.diarization
-    return diarization.threads * (diarization.segmentation.instances + diarization.embedding.instances)
-
-
 def _described(settings: Settings, told: NumSpeakers) -> dict[str, Value]:
     diarization = settings.diarization
     return {
         "pipeline": diarization.pipeline,
-        "device": diarization.device,
-        "threads": _threads(settings),
+        "device": str(device_of(diarization)),
+        "threads": _THREADS,
         "collar": 0.0,
         "overlap": "scored",
         "num_speakers": told.value,
@@ -299,7 +262,7 @@ def main(
             SERVICE: lambda audio, options: annotation(client.diarize(audio, **options).turns)
         }
         if peer:
-            contenders[PEER] = PyannotePipeline(settings).diarize
+            contenders[PEER] = PyannotePipeline(settings, _THREADS).diarize
         # Untimed, since what is used first is loaded then.
         for diarize in contenders.values():
             diarize(sample.path.read_bytes(), {})

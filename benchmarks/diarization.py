@@ -8,9 +8,6 @@ import os
 from collections.abc import Mapping
 from typing import Annotated
 
-# As in the service. Idle OpenMP threads spin by default, and would take the cores from who is next.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 import typer
 from rich.console import Console
 
@@ -102,13 +99,16 @@ def _described(settings: Settings) -> dict[str, Value]:
 def main(
     rounds: Annotated[int, typer.Option(min=1, help="Turns of every contender.")] = 1,
     seconds: Annotated[float, typer.Option(min=10.0, help="Length of the recording.")] = 600.0,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads of the pipeline; one for every core by default.")
+    ] = None,
     url: Url = None,
 ) -> None:
     """Measure how fast the service diarizes, against pyannote.audio's pipeline in this process."""
     progress = Console(stderr=True, highlight=False, soft_wrap=True)
     settings = settings_for(None)
     diarization = settings.diarization
-    threads = len(os.sched_getaffinity(0))
+    threads = threads or len(os.sched_getaffinity(0))
     audio = wav(long_conversation(sample(), seconds))
     peer = PyannotePipeline(settings, threads)
     options = {

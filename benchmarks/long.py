@@ -38,9 +38,9 @@ HOURS = (1 / 6, 1.0, 8.0)
 MOST_APART = 0.15
 """By how much an hour of one recording may cost more than one of another."""
 MOST_MEMORY = 250.0
-"""Megabytes that the service may take for an hour of a recording."""
-ENOUGH_HOURS = 1.0
-"""Length from which on memory is judged: what any request takes says nothing about hours."""
+"""Megabytes that the service may take for each further hour of a recording."""
+ENOUGH_HOURS = 0.5
+"""By how much longer than the shortest a recording must be for its memory to be judged."""
 
 _WARM_UP_S = 120.0  # of audio: enough spans to fill the batches of both networks
 _TIMEOUT_S = 48 * 3600.0
@@ -85,10 +85,9 @@ class Taken:
         """CPU seconds for an hour of audio."""
         return self.cpu / self.hours
 
-    @property
-    def mb_of_an_hour(self) -> float:
-        """Megabytes for an hour of audio."""
-        return self.growth_mb / self.hours
+    def mb_of_a_further_hour(self, shortest: "Taken") -> float:
+        """Megabytes for each hour that it is longer than another; the networks need the same for any."""
+        return (self.growth_mb - shortest.growth_mb) / (self.hours - shortest.hours)
 
     def row(self) -> Row:
         """Return a line of the table, without what is not known."""
@@ -99,7 +98,6 @@ class Taken:
             "cpu_s/h": self.cpu_of_an_hour,
             "RTFx": 3600 * self.hours / self.wall,
             "memory_MB": self.growth_mb,
-            "memory_MB/h": self.mb_of_an_hour,
             "left_MB": self.left_mb,
             "shm_before_MB": self.shared_before_mb,
             "shm_after_MB": self.shared_after_mb,
@@ -161,15 +159,16 @@ def goals(taken: Sequence[Taken]) -> list[Goal]:
                 goal=MOST_APART,
             )
         )
+    shortest = min(taken, key=lambda one: one.hours, default=None)
     return found + [
         Goal(
-            name=f"memory, MB/h: {one.recording.name}, {one.hours:.2f} h",
-            value=one.mb_of_an_hour,
+            name=f"memory for a further hour, MB: {one.recording.name}, {one.hours:.2f} h",
+            value=one.mb_of_a_further_hour(shortest),
             bound="at most",
             goal=MOST_MEMORY,
         )
         for one in taken
-        if round(one.hours, 2) >= ENOUGH_HOURS
+        if shortest and one.hours >= shortest.hours + ENOUGH_HOURS
     ]
 
 

@@ -37,17 +37,22 @@ def front_of_windows(network: SincNet, span: Tensor, hop: int) -> Tensor:
     filtered = convolution(span[None, None])[0]  # (filters, span steps)
     of_ones = convolution.filterbank.filters().sum(dim=-1)  # (filters, 1): what a filter makes of a constant
     steps = (WINDOW_SAMPLES - convolution.filterbank.kernel_size) // HOP_UNIT + 1
-    pooled = torch.stack(
+    # One window after the other stays in the processor's cache; all at once take ten times their memory.
+    return torch.cat(
         [
-            network.pool1d[0]((filtered[:, at : at + steps] * a + of_ones * b).abs_())
+            _behind_filters(network, filtered[:, at : at + steps] * a + of_ones * b)
             for at, a, b in zip(
                 range(0, len(windows) * hop // HOP_UNIT, hop // HOP_UNIT), scale, shift, strict=True
             )
         ]
     )
-    outputs = F.leaky_relu(network.norm1d[0](pooled))
-    for convolve, pool, normalise in zip(
-        network.conv1d[1:], network.pool1d[1:], network.norm1d[1:], strict=True
-    ):
-        outputs = F.leaky_relu(normalise(pool(convolve(outputs))))
+
+
+def _behind_filters(network: SincNet, filtered: Tensor) -> Tensor:
+    """Return what the network puts out, (1, channels, frames), for what its filters make of a window."""
+    outputs = filtered.abs_()[None]  # (1, filters, steps)
+    for number, (pool, normalise) in enumerate(zip(network.pool1d, network.norm1d, strict=True)):
+        if number > 0:
+            outputs = network.conv1d[number](outputs)
+        outputs = F.leaky_relu(normalise(pool(outputs)))
     return outputs
