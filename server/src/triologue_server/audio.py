@@ -103,7 +103,7 @@ def _joined(pieces: Iterable[NDArray[np.int16]], max_seconds: float) -> NDArray[
         if end > max_seconds * SAMPLE_RATE:
             raise PayloadTooLarge(f"the recording is longer than the {max_seconds:g} s this server takes")
         if end > len(samples):
-            samples.resize(max(end, len(samples) * 9 // 8), refcheck=False)
+            samples.resize(max(end, len(samples) * 33 // 32), refcheck=False)
         samples[length:end] = piece
         length = end
     samples.resize(length, refcheck=False)

@@ -92,13 +92,16 @@ class Diarizer:
             async for span, embeddings in embedded:
                 self._embeddings.append(embeddings)
                 await self._heard("embedding", span.stop)
+        activity, embeddings = np.concatenate(self._activity), np.concatenate(self._embeddings)
+        self._activity.clear()
+        self._embeddings.clear()
         return await in_thread(
             self._clustering,
             partial(
                 diarize,
                 self._pipeline,
-                np.concatenate(self._activity),
-                np.concatenate(self._embeddings),
+                activity,
+                embeddings,
                 self._hop,
                 round(len(self._samples) / SAMPLE_RATE, 3),
                 self._options,

@@ -106,6 +106,7 @@ class Run:
             )
         max_seconds = self._limits.audio_hours * 3600
         self._recording: Recording = await in_thread(self._pool, partial(decode_audio, upload, max_seconds))
+        del upload  # hours of a recording are a lot to keep
         await self._emit(InfoEvent(audio=self._recording.info))
         diarizer = self._diarizer() if self._diarizes else None
         parts = []

@@ -21,6 +21,7 @@ from triologue_server.transcription.processor import WhisperProcessor
 from triologue_server.triton.cores import TritonCores, places
 from triologue_server.triton.errors import error_response
 from triologue_server.triton.metrics import IN_FLIGHT
+from triologue_server.triton.uploads import take_bytes
 
 
 class StreamServer:
@@ -78,8 +79,6 @@ class StreamServer:
 
         self._count(1)
         try:
-            # A copy: the tensor lives in shared memory that goes back with the request.
-            upload = bytes(pb_utils.get_input_tensor_by_name(request, "AUDIO").as_numpy().reshape(-1)[0])
             run = Run(
                 stream.pipeline,
                 options,
@@ -91,7 +90,8 @@ class StreamServer:
                 self._clustering,
                 emit,
             )
-            await emit(ResultEvent(result=await run.answer(upload)))
+            # Nothing here keeps the upload, so that it can go when it is decoded.
+            await emit(ResultEvent(result=await run.answer(take_bytes(request, "AUDIO"))))
         finally:
             self._count(-1)
 
