@@ -48,6 +48,7 @@ class Diarizer:
         heard: Heard,
     ) -> None:
         self._samples = samples
+        self._duration = round(len(samples) / SAMPLE_RATE, 3)
         self._options = options
         self._cores = cores
         self._pipeline = pipeline
@@ -92,6 +93,8 @@ class Diarizer:
             async for span, embeddings in embedded:
                 self._embeddings.append(embeddings)
                 await self._heard("embedding", span.stop)
+        # Clustering takes memory of its own, and needs none of these.
+        self._samples = np.empty(0, np.int16)
         activity, embeddings = np.concatenate(self._activity), np.concatenate(self._embeddings)
         self._activity.clear()
         self._embeddings.clear()
@@ -103,7 +106,7 @@ class Diarizer:
                 activity,
                 embeddings,
                 self._hop,
-                round(len(self._samples) / SAMPLE_RATE, 3),
+                self._duration,
                 self._options,
                 known,
             ),

@@ -7,6 +7,8 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pyannote.audio.pipelines import SpeakerDiarization
 
 from triologue.merge import PostProcessingForDiarizedAsr, join_touching_turns
@@ -26,7 +28,7 @@ from triologue.schema import (
     SegmentEvent,
     TranscriptionResult,
 )
-from triologue_server.audio import Recording, decode_audio
+from triologue_server.audio import SAMPLE_RATE, decode_audio
 from triologue_server.conductor.cores import Cores
 from triologue_server.conductor.diarizer import Diarizer
 from triologue_server.conductor.flow import all_or_cancel, in_thread
@@ -105,15 +107,17 @@ class Run:
                 f"{len(upload)} bytes are more than the {self._limits.upload_bytes} this server takes"
             )
         max_seconds = self._limits.audio_hours * 3600
-        self._recording: Recording = await in_thread(self._pool, partial(decode_audio, upload, max_seconds))
-        del upload  # hours of a recording are a lot to keep
-        await self._emit(InfoEvent(audio=self._recording.info))
-        diarizer = self._diarizer() if self._diarizes else None
+        recording = await in_thread(self._pool, partial(decode_audio, upload, max_seconds))
+        self._audio, samples = recording.info, recording.samples
+        await self._emit(InfoEvent(audio=self._audio))
+        diarizer = self._diarizer(samples) if self._diarizes else None
         parts = []
         if diarizer:
             parts += [diarizer.listen(), self._diarize(diarizer)]
         if self._transcribes:
-            parts.append(self._transcribe(diarizer))
+            parts.append(self._transcribe(samples, diarizer))
+        # Hours are a lot to keep: from here on the samples are with those who need them, as long as they do.
+        del upload, recording, samples
         await all_or_cancel(*parts)
         if self._transcribes and self._diarizes:
             turns = join_touching_turns(self._diarization.turns, _PAUSE_SECONDS)
@@ -122,9 +126,9 @@ class Run:
             )
         return self._result(time.perf_counter() - started)
 
-    def _diarizer(self) -> Diarizer:
+    def _diarizer(self, samples: NDArray[np.int16]) -> Diarizer:
         return Diarizer(
-            self._recording.samples,
+            samples,
             self._options,
             self._cores,
             self._networks,
@@ -138,11 +142,11 @@ class Run:
         self._diarization = await diarizer.diarize(await known.of(self._options.known_speakers))
         self._warnings += self._diarization.warnings
 
-    async def _transcribe(self, diarizer: Diarizer | None) -> None:
+    async def _transcribe(self, samples: NDArray[np.int16], diarizer: Diarizer | None) -> None:
         if self._processor is None:
             raise NotFound("whisper: this server has no such model, and cannot transcribe")
         transcriber = Transcriber(
-            self._recording.samples,
+            samples,
             self._options,
             self._cores,
             self._processor,
@@ -161,16 +165,14 @@ class Run:
     async def _progress(
         self, stage: Literal["segmentation", "transcription", "embedding"], samples: int
     ) -> None:
-        done = samples / len(self._recording.samples) * self._recording.info.duration
-        await self._emit(
-            ProgressEvent(stage=stage, completed=round(done, 3), total=self._recording.info.duration)
-        )
+        done = min(samples / SAMPLE_RATE, self._audio.duration)
+        await self._emit(ProgressEvent(stage=stage, completed=round(done, 3), total=self._audio.duration))
 
     def _result(self, seconds: float) -> Answer:
         common: dict[str, Any] = {
-            "audio": self._recording.info,
+            "audio": self._audio,
             "processing": ProcessingInfo(
-                seconds=round(seconds, 3), rtfx=round(self._recording.seconds / seconds, 2)
+                seconds=round(seconds, 3), rtfx=round(self._audio.duration / seconds, 2)
             ),
             "warnings": self._warnings,
         }

@@ -23,7 +23,6 @@ from triologue.schema import (
     server_error,
 )
 from triologue_server.triton.errors import error_response
-from triologue_server.triton.uploads import take_bytes
 
 CONDUCTOR = "diarized_asr_stream"
 
@@ -65,7 +64,6 @@ class UnaryProxy:
         error: TriologueError | None = None
         responses = call.exec(decoupled=True)
         self._ended.append(responses)
-        take_bytes(request, "AUDIO")  # it is on its way
         for response in responses:
             if response.has_error():
                 text = response.error().message()

@@ -21,7 +21,6 @@ from triologue_server.transcription.processor import WhisperProcessor
 from triologue_server.triton.cores import TritonCores, places
 from triologue_server.triton.errors import error_response
 from triologue_server.triton.metrics import IN_FLIGHT
-from triologue_server.triton.uploads import take_bytes
 
 
 class StreamServer:
@@ -91,7 +90,7 @@ class StreamServer:
                 emit,
             )
             # Nothing here keeps the upload, so that it can go when it is decoded.
-            await emit(ResultEvent(result=await run.answer(take_bytes(request, "AUDIO"))))
+            await emit(ResultEvent(result=await run.answer(_take_upload(request))))
         finally:
             self._count(-1)
 
@@ -103,6 +102,13 @@ class StreamServer:
         """Let the threads go."""
         for pool in (self._pool, self._clustering, self._bls_pool):
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _take_upload(request: pb_utils.InferenceRequest) -> bytes:
+    """Take the upload out of a request, whose tensor would keep it until the request is answered."""
+    elements = pb_utils.get_input_tensor_by_name(request, "AUDIO").as_numpy().reshape(-1)
+    upload, elements[0] = bytes(elements[0]), b""
+    return upload
 
 
 def _processor(settings: Settings) -> WhisperProcessor | None:
