@@ -1,5 +1,6 @@
-"""Long recordings as files that are small enough to be uploaded."""
+"""Recordings as encoded files, however long they are."""
 
+from enum import Enum
 from pathlib import Path
 
 import av
@@ -8,17 +9,32 @@ import numpy as np
 from benchmarks.speech import Samples
 from triologue_server.audio import SAMPLE_RATE
 
-BIT_RATE = 64_000
-"""Of the files that are written here, in bits per second, more or less."""
-
 _BLOCK = 60 * SAMPLE_RATE
+_BIT_RATE = 64_000  # of Opus, in bits per second, more or less
+
+_CODECS = {"flac": "flac", "wav": "pcm_s16le", "opus": "libopus"}
 
 
-def write_opus(samples: Samples, path: Path) -> None:
-    """Encode samples as Opus in an Ogg file, a minute at a time."""
-    with av.open(path, "w", format="ogg") as output:
-        stream = output.add_stream("libopus", rate=SAMPLE_RATE, layout="mono")
-        stream.bit_rate = BIT_RATE
+class Format(str, Enum):
+    """Format of audio files, which is their suffix as well."""
+
+    FLAC = "flac"
+    WAV = "wav"
+    OPUS = "opus"
+
+
+def write_audio(samples: Samples, path: Path) -> None:
+    """Encode samples in the format of the file's suffix, a minute at a time.
+
+    Raises:
+        ValueError: It is none of `Format`.
+    """
+    file_format = Format(path.suffix.removeprefix("."))
+    container = "ogg" if file_format is Format.OPUS else file_format.value
+    with av.open(path, "w", format=container) as output:
+        stream = output.add_stream(_CODECS[file_format.value], rate=SAMPLE_RATE, layout="mono")
+        if file_format is Format.OPUS:
+            stream.bit_rate = _BIT_RATE
         for start in range(0, len(samples), _BLOCK):
             block = np.ascontiguousarray(samples[None, start : start + _BLOCK])
             frame = av.AudioFrame.from_ndarray(block, format="s16", layout="mono")

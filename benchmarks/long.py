@@ -20,7 +20,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks.encoded import seconds_of, write_opus
+from benchmarks.encoded import seconds_of, write_audio
 from benchmarks.processes import MemoryWatch, cpu_seconds, descendants, memory_mb, shared_memory_mb
 from benchmarks.recordings import Recording, recordings
 from benchmarks.report import Goal, Report, Row, Value, show
@@ -177,7 +177,7 @@ def conversations(hours: Iterable[float], folder: Path) -> list[Recording]:
     made, pieces = [], sample()
     for number, length in enumerate(hours):
         path = folder / f"{number}.opus"
-        write_opus(long_conversation(pieces, length * 3600), path)
+        write_audio(long_conversation(pieces, length * 3600), path)
         made.append(Recording("conversation", path, "en", speakers=2))
     return made
 

@@ -15,8 +15,9 @@ import numpy as np
 import typer
 from rich.console import Console
 
+from benchmarks.encoded import Format
 from benchmarks.simulate.conversation import simulate
-from benchmarks.simulate.files import Format, save
+from benchmarks.simulate.files import save
 from benchmarks.simulate.utterances import load
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks.diarization import PEER, SERVICE, goals, without_gaps
-from benchmarks.encoded import seconds_of, write_opus
+from benchmarks.encoded import seconds_of, write_audio
 from benchmarks.long import Taken, conversations, taking
 from benchmarks.long import goals as long_goals
 from benchmarks.pipeline import device_of
@@ -118,7 +118,7 @@ class TestEncoded:
     def test_opus_keeps_the_length_and_is_small(self, tmp_path: Path) -> None:
         samples = (3000 * np.sin(np.arange(70 * 16_000) / 7)).astype(np.int16)
         path = tmp_path / "a.opus"
-        write_opus(samples, path)
+        write_audio(samples, path)
         assert seconds_of(path) == pytest.approx(70.0, abs=0.05)
         assert decode_audio(path.read_bytes(), 100.0).seconds == pytest.approx(70.0, abs=0.01)
         assert path.stat().st_size < 70 * 10_000
