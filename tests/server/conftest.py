@@ -14,7 +14,12 @@ from triologue_server.triton.server import TritonServer
 @pytest.fixture(scope="session")
 def triton() -> Iterator[TritonServer]:
     small = {
-        "limits": {"upload_mb": 8, "audio_hours": 0.05},
+        "limits": {
+            "upload_mb": 8,
+            "audio_hours": 0.05,
+            "recordings_in_flight": 8,
+            "recordings_waiting": 4,
+        },
         "service": {"diarization": {"concurrency": 2, "queue": 2}},
     }
     with TritonServer(Settings(http_port=0, grpc_port=0, metrics_port=0, **small)) as server:

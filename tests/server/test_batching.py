@@ -1,14 +1,18 @@
 """Many requests at once: they share executions of the cores, by Triton's own count, and nothing breaks."""
 
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.server.recordings import silence
-from triologue import Client, ServerOverloaded
+from triologue import Client, DeadlineExceeded, ServerOverloaded
+from triologue_server.triton.metrics import IN_FLIGHT
 from triologue_server.triton.server import TritonServer
 
 CORES = ("whisper", "pyannote_segmentation", "speaker_embedding")
@@ -19,7 +23,7 @@ def counts(triton: TritonServer, metric: str) -> Counter[str]:
     text = httpx.get(triton.metrics_url).text
     return Counter(
         {
-            found.labels["model"]: int(found.value)
+            found.labels.get("model", ""): int(found.value)
             for family in text_string_to_metric_families(text)
             for found in family.samples
             if found.name.removesuffix("_total") == metric
@@ -40,7 +44,7 @@ def test_eight_concurrent_requests_share_the_cores(triton: TritonServer, sample:
 
     assert len(texts) == 1
     served, executed = counts(triton, requests) - before[0], counts(triton, executions) - before[1]
-    assert served["diarized_asr"] == REQUESTS
+    assert served["diarized_asr_stream"] == REQUESTS
     for core in CORES:
         assert served[core] == REQUESTS
         # How many share one depends on how far apart they come: Whisper's windows follow segmentation.
@@ -65,22 +69,46 @@ def test_windows_that_slide_share_the_core_too(triton: TritonServer, sample: Pat
     assert counts(triton, executions)["whisper"] - before[1] <= served // 2
 
 
+@pytest.mark.parametrize(
+    ("scheme", "fit"),
+    [
+        ("http", 4),  # two are served by the unary model, two may wait
+        ("grpc", 12),  # the conductor works on eight, four may wait
+    ],
+)
 def test_what_does_not_fit_the_queue_is_refused_and_the_rest_is_answered(
-    triton: TritonServer, sample: Path
+    scheme: str, fit: int, triton: TritonServer, sample: Path
 ) -> None:
+    url = triton.http_url if scheme == "http" else triton.grpc_url
+
     def diarize(_: int) -> str:
-        with Client(triton.grpc_url) as client:
+        with Client(url) as client:
             try:
                 return ",".join(client.diarize(sample).speakers)
             except ServerOverloaded:
                 return "overloaded"
 
-    # Two are served, two may wait.
-    with ThreadPoolExecutor(12) as pool:
-        answers = Counter(pool.map(diarize, range(12)))
+    with ThreadPoolExecutor(2 * fit) as pool:
+        answers = Counter(pool.map(diarize, range(2 * fit)))
 
     assert answers.keys() == {"SPEAKER_00,SPEAKER_01", "overloaded"}
-    assert answers["SPEAKER_00,SPEAKER_01"] >= 4
+    assert answers["SPEAKER_00,SPEAKER_01"] >= fit
+
+
+def test_a_caller_who_gives_up_takes_no_further_work(triton: TritonServer) -> None:
+    spans = Counter[str]()
+    upload = silence(150)
+    for timeout_s in (1.0, 120.0):
+        before = counts(triton, "nv_inference_request_success")
+        with Client(triton.grpc_url, timeout_s=timeout_s) as client, suppress(DeadlineExceeded):
+            client.diarize(upload)
+        until = time.monotonic() + 20
+        while counts(triton, IN_FLIGHT)[""] and time.monotonic() < until:
+            time.sleep(0.05)
+        assert counts(triton, IN_FLIGHT)[""] == 0
+        found = counts(triton, "nv_inference_request_success") - before
+        spans[f"{timeout_s:g} s"] = found["pyannote_segmentation"]
+    assert 0 < spans["1 s"] < spans["120 s"]
 
 
 def test_a_stream_of_requests_leaves_every_process_alive(triton: TritonServer) -> None:

@@ -110,22 +110,32 @@ class Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):
             )
         return service_pb2.ModelReadyResponse(ready=True)
 
-    def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def ModelStreamInfer(self, requests: Any, context: Any) -> Any:  # noqa: N802
+        request = next(requests)
+        assert request.model_name == "diarized_asr_stream"
         parameters = {
             name: getattr(value, value.WhichOneof("parameter_choice"))
             for name, value in request.parameters.items()
         }
+        assert parameters.pop("events") == "result"
         answered = self.answer(
-            request.model_name,
+            parameters.pop("pipeline"),
             parameters,
             request.raw_input_contents[0][4:],
             dict(context.invocation_metadata()),
         )
         if isinstance(answered, tuple):
-            context.abort(*answered)
-        output = {"name": "RESULT", "datatype": "BYTES", "shape": [1]}
-        data = struct.pack("<I", len(answered)) + answered
-        return service_pb2.ModelInferResponse(outputs=[output], raw_output_contents=[data])
+            status, text = answered
+            if status is None:  # what Triton says of a request, and not of the connection
+                yield service_pb2.ModelStreamInferResponse(error_message=text)
+                return
+            context.abort(status, text)
+        event = b'{"type": "result", "result": %b}' % answered
+        reply = service_pb2.ModelInferResponse(
+            outputs=[{"name": "EVENT", "datatype": "BYTES", "shape": [1]}],
+            raw_output_contents=[struct.pack("<I", len(event)) + event],
+        )
+        yield service_pb2.ModelStreamInferResponse(infer_response=reply)
 
 
 @contextmanager

@@ -181,6 +181,11 @@ def test_an_answer_this_client_does_not_know(reply: bytes, said: str) -> None:
         protocol.transcription(b"").read(reply)
 
 
+def test_an_event_that_is_no_answer() -> None:
+    with pytest.raises(InternalError, match=r"'transcription' cannot be read \(type: "):
+        protocol.transcription(b"").read_event(b'{"type": "info", "audio": {}}')
+
+
 @both
 def test_connection_refused(scheme: str, free_port: int) -> None:
     url = f"{scheme}://127.0.0.1:{free_port}"
@@ -272,10 +277,10 @@ def test_http_errors(
 @pytest.mark.parametrize(
     ("status", "details", "error"),
     [
-        ("INVALID_ARGUMENT", "INVALID_AUDIO: no stream in it", InvalidAudio),
-        ("INTERNAL", "in ensemble 'x', OVERLOADED: queue is full", ServerOverloaded),
-        ("UNAVAILABLE", "Request for unknown model: 'x' is not found", NotFound),
-        ("UNAVAILABLE", "Exceeds maximum queue size", ServerOverloaded),
+        (None, "INVALID_AUDIO: no stream in it", InvalidAudio),
+        (None, "in ensemble 'x', OVERLOADED: queue is full", ServerOverloaded),
+        (None, "Request for unknown model: 'x' is not found", NotFound),
+        (None, "expected 1 inputs but got 2", InternalError),
         ("UNAVAILABLE", "server is exiting", ServerUnavailable),
         ("NOT_FOUND", "no", NotFound),
         ("RESOURCE_EXHAUSTED", "later", ServerOverloaded),
@@ -285,9 +290,10 @@ def test_http_errors(
         ("UNKNOWN", "?", InternalError),
     ],
 )
-def test_grpc_errors(status: str, details: str, error: type[TriologueError], serve: Serve) -> None:
+def test_grpc_errors(status: str | None, details: str, error: type[TriologueError], serve: Serve) -> None:
+    code = grpc.StatusCode[status] if status else None
     with (
-        serve("grpc", lambda *call: (grpc.StatusCode[status], details)) as url,
+        serve("grpc", lambda *call: (code, details)) as url,
         Client(url) as client,
         pytest.raises(TriologueError) as caught,
     ):

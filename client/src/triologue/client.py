@@ -97,7 +97,7 @@ class Client:
             OSError: The path cannot be read, for example `FileNotFoundError`.
         """
         request = protocol.transcription(read_audio(audio), options, fields)
-        return request.read(self._transport.infer(request))
+        return self._transport.infer(request)
 
     def diarize(
         self,
@@ -107,14 +107,14 @@ class Client:
     ) -> DiarizationResult:
         """Find who speaks when in a recording. Raises what `transcribe` raises."""
         request = protocol.diarization(read_audio(audio), options, fields)
-        return request.read(self._transport.infer(request))
+        return self._transport.infer(request)
 
     def transcribe_diarized(
         self, audio: Audio, options: DiarizedAsrOptions | None = None, **fields: Unpack[DiarizedAsrKeywords]
     ) -> DiarizedTranscriptionResult:
         """Write down who says what, and when, in a recording. Raises what `transcribe` raises."""
         request = protocol.diarized_transcription(read_audio(audio), options, fields)
-        return request.read(self._transport.infer(request))
+        return self._transport.infer(request)
 
     def enroll(self, audio: Audio, name: str) -> KnownSpeaker:
         """Learn the voice of a person from a recording in which nobody else speaks.
@@ -127,7 +127,7 @@ class Client:
             OSError: The path cannot be read, for example `FileNotFoundError`.
         """
         request = protocol.enrolment(read_audio(audio), name)
-        return protocol.enrolled(request.read(self._transport.infer(request)), name, name_of(audio))
+        return protocol.enrolled(self._transport.infer(request), name, name_of(audio))
 
     def is_ready(self) -> bool:
         """Say whether the server takes requests; `False` also when it cannot be reached."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from pydantic import ValidationError
 
@@ -25,20 +25,29 @@ from triologue.schema.base import WireModel
 from triologue.schema.parameters import Scalar
 
 INPUT, OUTPUT = "AUDIO", "RESULT"
+STREAM_MODEL, EVENT = "diarized_asr_stream", "EVENT"
 PUBLIC_MODELS = ("transcription", "diarization", "diarized_asr")
 
 # A protobuf message ends at 2 GiB; the rest is room for its other fields.
 MAX_AUDIO_BYTES = 2**31 - 2**20
 
 AnyResult = TypeVar("AnyResult", bound=Result)
+Answer = TypeVar("Answer", bound=WireModel)
+
+
+class _Answered(WireModel, Generic[AnyResult]):
+    """A `ResultEvent` whose result is of a known type."""
+
+    type: Literal["result"]
+    result: AnyResult
 
 
 @dataclass(frozen=True)
 class Request(Generic[AnyResult]):
-    """One call of a public model."""
+    """One call: of a public model, or of the stream model for what that would answer."""
 
     model: str
-    """Name of the Triton model."""
+    """Name of the public Triton model."""
     parameters: Mapping[str, Scalar]
     """The options, as Triton request parameters."""
     audio: bytes
@@ -46,14 +55,27 @@ class Request(Generic[AnyResult]):
     result_type: type[AnyResult]
     """What the model answers."""
 
+    @property
+    def stream_parameters(self) -> dict[str, Scalar]:
+        """The parameters with which the stream model gives the same answer, and no other event."""
+        return {**self.parameters, "pipeline": self.model, "events": "result"}
+
     def read(self, reply: bytes) -> AnyResult:
-        """Read the answer out of the bytes of the output tensor.
+        """Read the answer out of the bytes of the public model's output.
 
         Raises:
             InternalError: The answer is not the JSON this client knows.
         """
+        return self._read(self.result_type, reply)
+
+    def read_event(self, event: bytes) -> AnyResult:
+        """Read the answer out of the only event of the stream model. Raises what `read` raises."""
+        answered: _Answered[AnyResult] = self._read(_Answered[self.result_type], event)  # type: ignore[name-defined]
+        return answered.result
+
+    def _read(self, kind: type[Answer], text: bytes) -> Answer:
         try:
-            return self.result_type.model_validate_json(reply)
+            return kind.model_validate_json(text)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"])) or "JSON"

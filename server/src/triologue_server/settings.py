@@ -121,7 +121,9 @@ class Limits(_Section):
     spans_in_flight: int = Field(ge=1, le=1024)
     """Diarization spans of one recording that each network works on at once."""
     recordings_in_flight: int = Field(ge=1, le=4096)
-    """Recordings worked on at once; further ones are refused."""
+    """Recordings worked on at once."""
+    recordings_waiting: int = Field(ge=0, le=65536)
+    """Recordings that may wait for their turn; further ones are refused."""
     core_queue: int = Field(ge=1)
     """Requests that may wait for a core."""
 

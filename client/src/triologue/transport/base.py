@@ -1,8 +1,8 @@
 """What the client asks of a transport."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
-from triologue.protocol import Request
+from triologue.protocol import AnyResult, Request
 
 
 class Transport(Protocol):
@@ -11,8 +11,8 @@ class Transport(Protocol):
     Every method but `close` raises a `TriologueError` when the server gives no answer.
     """
 
-    def infer(self, request: Request[Any]) -> bytes:
-        """Send a request and return the bytes of its output tensor."""
+    def infer(self, request: Request[AnyResult]) -> AnyResult:
+        """Send a request and return its answer."""
         ...
 
     def is_live(self, timeout_s: float) -> bool:

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 from tritonclient.http import InferenceServerClient, InferInput
 
-from triologue.protocol import INPUT, Request
-from triologue.transport.errors import typed_errors
-from triologue.transport.tensors import audio_tensor, output_bytes
+from triologue.protocol import INPUT, OUTPUT, AnyResult, Request
+from triologue.schema import InternalError
+from triologue.transport.http_errors import typed_errors
 
 _CONNECT_TIMEOUT_S = 10.0  # a host that does not take a connection by then is not there
 
@@ -40,16 +41,19 @@ class HttpTransport:
         ):
             yield client
 
-    def infer(self, request: Request[Any]) -> bytes:
-        """Send a request and return the bytes of its output tensor."""
+    def infer(self, request: Request[AnyResult]) -> AnyResult:
+        """Send a request and return its answer."""
         tensor = InferInput(INPUT, [1], "BYTES")
-        tensor.set_data_from_numpy(audio_tensor(request))
+        tensor.set_data_from_numpy(np.array([request.audio], np.object_))
         with self._client(self._timeout_s) as client:
             # tritonclient writes its own headers into the mapping it is given.
             reply = client.infer(
                 request.model, [tensor], parameters=dict(request.parameters), headers=dict(self._headers)
             )
-            return output_bytes(reply, request.model)
+            output = reply.as_numpy(OUTPUT)
+        if output is None or output.size != 1:
+            raise InternalError(f"the model {request.model!r} answered without the output {OUTPUT}")
+        return request.read(bytes(output.item()))
 
     def is_live(self, timeout_s: float) -> bool:
         """Say whether the server runs."""

@@ -24,17 +24,20 @@ from triologue_server.triton.metrics import IN_FLIGHT
 
 
 class StreamServer:
-    """Runs up to a bounded number of recordings at once, each in a coroutine of its own."""
+    """Runs a bounded number of recordings at once, each in a coroutine of its own; a bounded number waits."""
 
     def __init__(self, settings: Settings) -> None:
         limits = settings.limits
         self._diarizer = without_weights(load_from_store(settings))
         self._processor = _processor(settings)
         self._limits = limits
-        self._running = 0
+        self._accepted = 0
+        self._turns = asyncio.Semaphore(limits.recordings_in_flight)
         # Both are kept: a metric whose family is gone is no longer told to anybody.
         self._metrics = pb_utils.MetricFamily(
-            name=IN_FLIGHT, description="Recordings being worked on", kind=pb_utils.MetricFamily.GAUGE
+            name=IN_FLIGHT,
+            description="Recordings being worked on or waiting",
+            kind=pb_utils.MetricFamily.GAUGE,
         )
         self._in_flight = self._metrics.Metric(labels={})
         calls = places(settings)
@@ -67,35 +70,42 @@ class StreamServer:
         self, request: pb_utils.InferenceRequest, sender: pb_utils.InferenceResponseSender
     ) -> None:
         stream, options = read_parameters(json.loads(request.parameters() or "{}"))
-        if self._running >= self._limits.recordings_in_flight:
-            raise ServerOverloaded(f"{self._running} recordings are being worked on; try again later")
+        if self._accepted >= self._limits.recordings_in_flight + self._limits.recordings_waiting:
+            raise ServerOverloaded(
+                f"{self._accepted} recordings are being worked on or waiting; try again later"
+            )
 
-        async def emit(event: Event) -> None:
+        def check_caller() -> None:
             if sender.is_cancelled():
                 raise Cancelled("the caller went away")
+
+        async def emit(event: Event) -> None:
+            check_caller()
             if stream.events == "all" or isinstance(event, ResultEvent):
                 sender.send(_response(event))
 
         self._count(1)
         try:
-            run = Run(
-                stream.pipeline,
-                options,
-                TritonCores(self._places, sender.is_cancelled),
-                self._diarizer,
-                self._processor,
-                self._limits,
-                self._pool,
-                self._clustering,
-                emit,
-            )
-            # Nothing here keeps the upload, so that it can go when it is decoded.
-            await emit(ResultEvent(result=await run.answer(_take_upload(request))))
+            async with self._turns:
+                check_caller()
+                run = Run(
+                    stream.pipeline,
+                    options,
+                    TritonCores(self._places, sender.is_cancelled),
+                    self._diarizer,
+                    self._processor,
+                    self._limits,
+                    self._pool,
+                    self._clustering,
+                    emit,
+                )
+                # Nothing here keeps the upload, so that it can go when it is decoded.
+                await emit(ResultEvent(result=await run.answer(_take_upload(request))))
         finally:
             self._count(-1)
 
     def _count(self, change: int) -> None:
-        self._running += change
+        self._accepted += change
         self._in_flight.increment(change)
 
     def close(self) -> None:

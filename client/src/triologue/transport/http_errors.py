@@ -1,4 +1,4 @@
-"""Whatever tritonclient and its sockets raise, as the errors of `triologue.schema.errors`."""
+"""What tritonclient's HTTP client and its sockets raise, as the errors of `triologue.schema.errors`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,15 +27,7 @@ _STATUS: dict[str, type[TriologueError]] = {
     "502": ServerUnavailable,
     "503": ServerUnavailable,
     "504": DeadlineExceeded,
-    "StatusCode.CANCELLED": Cancelled,
-    "StatusCode.DEADLINE_EXCEEDED": DeadlineExceeded,
-    "StatusCode.NOT_FOUND": NotFound,
-    "StatusCode.RESOURCE_EXHAUSTED": ServerOverloaded,
-    "StatusCode.UNAVAILABLE": ServerUnavailable,
 }
-
-# gRPC's own failures quote status names that are codes of ours too ("last error: INTERNAL: ...").
-_GRPC_UNREACHABLE = ("failed to connect to all addresses", "errors resolving", "dns resolution failed")
 
 
 @contextmanager
@@ -48,7 +40,7 @@ def typed_errors(url: str, timeout_s: float) -> Iterator[None]:
     try:
         yield
     except InferenceServerException as error:
-        raise _from_triton(error, url, timeout_s) from error
+        raise _from_triton(error, url) from error
     except TimeoutError as error:
         # With an errno it was the operating system that gave up connecting, before the caller's deadline.
         if error.errno is not None:
@@ -62,17 +54,12 @@ def typed_errors(url: str, timeout_s: float) -> Iterator[None]:
         raise InternalError(f"{url} gave an answer that is not Triton's: {error}") from error
 
 
-def _from_triton(error: InferenceServerException, url: str, timeout_s: float) -> TriologueError:
+def _from_triton(error: InferenceServerException, url: str) -> TriologueError:
     text, status = str(error.message()), error.status()
-    if text.lower().startswith(_GRPC_UNREACHABLE):
-        return ServerUnavailable(f"{url} cannot be reached: {text.rpartition('last error: ')[2]}")
     if (typed := server_error(text)) is not None:
         return typed
     if status is None:
         return InternalError(text)
-    if status == "StatusCode.DEADLINE_EXCEEDED":
-        return DeadlineExceeded(f"no answer from {url} within {timeout_s:g} s")
-    if status.isdigit():
-        # tritonclient keeps a body it could not read as JSON, the page of a proxy say, in the details.
-        text = f"HTTP {status}" if error.debug_details() else f"HTTP {status}, {text}"
+    # tritonclient keeps a body it could not read as JSON, the page of a proxy say, in the details.
+    text = f"HTTP {status}" if error.debug_details() else f"HTTP {status}, {text}"
     return _STATUS.get(status, InternalError)(f"{url} answered: {text}")
