@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic.fields import FieldInfo
 
 from triologue.schema import (
+    AttributionParams,
     KnownSpeaker,
     PyannoteSpeakerDiarizationParams,
     StreamParams,
@@ -16,7 +17,14 @@ from triologue.schema.wording import default_text, type_name
 
 PAGE = Path(__file__).with_suffix(".md")
 MARKER = "<!-- `make docs` writes what follows. -->\n"
-MODELS = (WhisperParams, VadParameters, PyannoteSpeakerDiarizationParams, KnownSpeaker, StreamParams)
+MODELS = (
+    WhisperParams,
+    VadParameters,
+    PyannoteSpeakerDiarizationParams,
+    KnownSpeaker,
+    AttributionParams,
+    StreamParams,
+)
 HEAD = ("option", "type", "default", "bounds", "meaning")
 SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "min_length": "length ≥", "max_length": "length ≤"}
 

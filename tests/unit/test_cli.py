@@ -59,6 +59,10 @@ def test_speakers_need_diarization(option: str, recording: Path) -> None:
         (["--output", "missing/folder/file.txt"], "does not exist"),
         (["missing.wav"], "missing.wav"),
         (["--format", "rttm"], "needs --diarize"),
+        (["--max-lines", "3"], "needs --format srt"),
+        (["--max-line-chars", "32", "--format", "json"], "needs --format srt"),
+        (["--format", "srt", "--max-lines", "0"], "--max-lines"),
+        (["--format", "srt", "--paragraphs"], "is not for --format srt"),
         (["--known-speakers", "voices.json"], "needs --diarize"),
         (["--diarize", "--known-speakers", "missing.json"], "missing.json: No such file"),
     ],
@@ -198,6 +202,28 @@ def test_without_diarization_the_plain_model_is_asked(recording: Path, serve: Se
     assert result.stdout == "1\n00:00:00,000 --> 00:00:01,000\nHello.\n"
     seen = json.loads(result.stderr.removeprefix("warning: "))
     assert (seen["model"], seen["parameters"]) == ("transcription", {"beam_size": 2})
+
+
+def test_lines_of_subtitles_and_paragraphs(recording: Path, serve: Serve) -> None:
+    said = [" The rain has stopped,", " and we are going out now."]
+    times = [{"start": 0.0, "end": 2.0}, {"start": 2.0, "end": 5.0}]
+    result = {
+        "audio": {"duration": 5, "sample_rate": 8000, "channels": 1},
+        "processing": {"seconds": 1, "rtfx": 5},
+        "segments": [{"text": text, "time_interval": time} for text, time in zip(said, times, strict=True)],
+        "transcription_info": {"language": "en"},
+        "transcription": {"text": "".join(said).strip()},
+    }
+    with serve("http", lambda *_: json.dumps(result).encode()) as url:
+        srt = run("transcribe", recording, "-f", "srt", "--max-line-chars", "16", "--max-lines", "3", url=url)
+        text = run("transcribe", recording, "--paragraphs", url=url)
+    assert srt.stdout == (
+        "1\n00:00:00,000 --> 00:00:02,000\nThe rain\nhas stopped,\n\n"
+        "2\n00:00:02,000 --> 00:00:05,000\nand we are\ngoing out now.\n"
+    )
+    assert text.stdout.splitlines()[0] == (
+        "[00:00:00.000 → 00:00:05.000] The rain has stopped, and we are going out now."
+    )
 
 
 def test_diarize_as_json(recording: Path, serve: Serve) -> None:

@@ -7,8 +7,9 @@ import pytest
 from pyannote.core import Segment
 from pyannote.database.util import load_rttm
 
-from triologue.formats import FORMATS, summarize, to_json, to_rttm, to_srt, to_text
+from triologue.formats import FORMATS, SRT_STYLE, summarize, to_json, to_rttm, to_srt, to_text
 from triologue.formats.lines import timestamp
+from triologue.layout.cues import CueStyle
 from triologue.schema import (
     AsrSegment,
     AsrTranscription,
@@ -91,14 +92,36 @@ def test_text_without_speakers_and_without_words() -> None:
 
 def test_srt_is_what_a_subtitle_reader_reads() -> None:
     subtitles = pysubs2.SSAFile.from_string(to_srt(DIARIZED), format_="srt")
-    assert [(cue.start, cue.end) for cue in subtitles] == [(6690, 7120), (7500, 8334), (3661000, 3662000)]
+    # The first stays until the next one, that for 5/6 of a second, and the last until it has been read.
+    assert [(cue.start, cue.end) for cue in subtitles] == [(6690, 7500), (7500, 8334), (3661000, 3662647)]
     assert [cue.plaintext for cue in subtitles][:2] == ["SPEAKER_00: Hello.", "SPEAKER_00: How are you?"]
+
+
+def test_srt_shows_long_speech_as_cues_of_lines() -> None:
+    said = " The committee met on Tuesday to discuss the budget, and decided to wait for the numbers first."
+    segments = [
+        AsrSegment(text=said, time_interval=TimeInterval(start=60.0, end=66.6), speaker="Ann Lee"),
+        AsrSegment(text=" 你好，世界。", time_interval=TimeInterval(start=66.6, end=67.0), speaker="佐藤"),
+    ]
+    result = DIARIZED.model_copy(update={"segments": segments})
+    subtitles = pysubs2.SSAFile.from_string(to_srt(result), format_="srt")
+    assert [(cue.start, cue.end, cue.plaintext) for cue in subtitles] == [
+        (60000, 63581, "Ann Lee: The committee met on\nTuesday to discuss the budget,"),
+        (63581, 66600, "Ann Lee: and decided to\nwait for the numbers first."),
+        (66600, 67433, "佐藤: 你好，世界。"),
+    ]
 
 
 def test_srt_by_the_letter() -> None:
     assert to_srt(PLAIN).startswith(
-        "1\n00:00:06,690 --> 00:00:07,120\nHello.\n\n2\n00:00:07,500 --> 00:00:08,334\nHow are you?\n\n3\n"
+        "1\n00:00:06,690 --> 00:00:07,500\nHello.\n\n2\n00:00:07,500 --> 00:00:08,334\nHow are you?\n\n3\n"
     )
+    assert to_srt(DIARIZED, CueStyle(max_chars_per_line=12)).splitlines()[4:8] == [
+        "2",
+        "00:00:07,500 --> 00:00:08,334",
+        "How are you?",
+        "",
+    ]
     assert to_srt(DIARIZATION) == "1\n00:00:06,690 --> 00:00:07,120\nSPEAKER_00\n"
 
 
@@ -175,7 +198,7 @@ def test_timestamp_carries_over(seconds: float, text: str) -> None:
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("result", [PLAIN, DIARIZED, DIARIZATION], ids=lambda result: result.type)
 def test_every_format_takes_every_result(name: str, result: TranscriptionResult | DiarizationResult) -> None:
-    written = FORMATS[name](result, "meeting")
+    written = FORMATS[name](result, "meeting", SRT_STYLE)
     if name == "rttm" and result is PLAIN:
         assert written == ""
         return

@@ -89,6 +89,7 @@ OPTIONS: dict[str, Any] = {
         KnownSpeaker(name="Ann", clip="UklGRg=="),
     ),
     "known_speaker_threshold": 0.7,
+    "attribution": "sentence",
 }
 ERRORS = TriologueError.__subclasses__()
 

@@ -5,6 +5,8 @@ The typed client and the wire schema of the Triologue service. Nothing here impo
 
 from typing import TYPE_CHECKING
 
+from triologue.layout.cues import Cue, CueStyle, cues
+from triologue.layout.paragraphs import paragraphs
 from triologue.merge import PostProcessingForDiarizedAsr
 from triologue.schema import *  # noqa: F403
 from triologue.schema import __all__ as _schema
@@ -15,7 +17,17 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = [*_schema, "Client", "PostProcessingForDiarizedAsr", "ServerHealth", "__version__"]
+__all__ = [
+    *_schema,
+    "Client",
+    "Cue",
+    "CueStyle",
+    "PostProcessingForDiarizedAsr",
+    "ServerHealth",
+    "__version__",
+    "cues",
+    "paragraphs",
+]
 
 
 def __getattr__(name: str) -> object:

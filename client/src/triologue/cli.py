@@ -12,7 +12,10 @@ from rich.table import Table
 
 from triologue.client import DEFAULT_TIMEOUT_S, DEFAULT_URL, Client
 from triologue.flags import SectionedCommand, with_flags
-from triologue.formats import FORMATS, summarize
+from triologue.formats import FORMATS, SRT_STYLE, summarize
+from triologue.layout.cues import CueStyle
+from triologue.layout.paragraphs import paragraphs as in_paragraphs
+from triologue.outputs import needs_folder, targets_of
 from triologue.schema import (
     DiarizationResult,
     DiarizedAsrOptions,
@@ -70,6 +73,13 @@ def transcribe(
     *,
     fields: Fields,
     format: Format = "text",
+    paragraphs: Annotated[
+        bool, typer.Option("--paragraphs", help="Write paragraphs in the place of segments.")
+    ] = False,
+    max_line_chars: Annotated[
+        int | None, typer.Option(min=1, help="Longest line of subtitles, 42 by default.")
+    ] = None,
+    max_lines: Annotated[int | None, typer.Option(min=1, help="Lines of a subtitle, 2 by default.")] = None,
     output: Output = None,
     url: Url = DEFAULT_URL,
     timeout: Timeout = DEFAULT_TIMEOUT_S,
@@ -81,12 +91,22 @@ def transcribe(
         raise typer.BadParameter("needs --diarize", param_hint=hint)
     if format == "rttm" and not diarize:
         raise typer.BadParameter("needs --diarize", param_hint="--format rttm")
+    if paragraphs and format == "srt":
+        raise typer.BadParameter("is not for --format srt", param_hint="--paragraphs")
+    limits = {"max_chars_per_line": max_line_chars, "max_lines": max_lines}
+    limits = {name: limit for name, limit in limits.items() if limit is not None}
+    if limits and format != "srt":
+        raise typer.BadParameter("needs --format srt", param_hint="--max-line-chars / --max-lines")
     fields = _with_voices(fields)
 
     def call(client: Client, file: Path) -> TranscriptionResult:
-        return client.transcribe_diarized(file, **fields) if diarize else client.transcribe(file, **fields)
+        ask = client.transcribe_diarized if diarize else client.transcribe
+        result = ask(file, **fields)
+        if not paragraphs:
+            return result
+        return result.model_copy(update={"segments": in_paragraphs(result.segments)})
 
-    _process(files, call, format, output, url, timeout)
+    _process(files, call, format, output, url, timeout, SRT_STYLE.model_copy(update=limits))
 
 
 @app.command(cls=SectionedCommand)
@@ -129,7 +149,7 @@ def enroll(
     """Learn the voice of a person, for --known-speakers of the other commands."""
     voices: tuple[KnownSpeaker, ...] = ()
     if output is not None:
-        _needs_folder(output)
+        needs_folder(output)
         voices = _read_voices(output, "--output") if output.exists() else ()
     with _connect(url, timeout) as client:
         try:
@@ -176,9 +196,10 @@ def _process(
     output: Path | None,
     url: str,
     timeout: float,
+    style: CueStyle = SRT_STYLE,
 ) -> None:
     """Send each file and write each result; a file that fails does not keep the others from their turn."""
-    targets = _targets(files, format, output)
+    targets = targets_of(files, format, output)
     several = len(files) > 1
     failed = False
     with _connect(url, timeout) as client:
@@ -199,7 +220,7 @@ def _process(
                     typer.echo(f"recognised: {name} (similarity {similarity:.2f})", err=True)
             if several and format == "text":
                 typer.echo(f"{file}:")
-            written = FORMATS[format](result, file.stem)
+            written = FORMATS[format](result, file.stem, style)
             if target is not None:
                 try:
                     target.write_text(written, encoding="utf-8")
@@ -213,39 +234,6 @@ def _process(
                 typer.echo(f"\n{summarize(result)}" if target is None else summarize(result))
     if failed:
         raise typer.Exit(1)
-
-
-def _targets(files: list[Path], format: str, output: Path | None) -> list[Path | None]:
-    """Say where each result goes, `None` for stdout, before anything is sent: a result must not be lost."""
-    hint = "--output"
-    if output is None:
-        if len(files) > 1 and format == "srt":
-            raise typer.BadParameter("several files in this format need a folder", param_hint=hint)
-        return [None] * len(files)
-    if len(files) == 1 and not output.is_dir():
-        _needs_folder(output)
-        _keep_recordings(files, [output])
-        return [output]
-    if output.exists() and not output.is_dir():
-        raise typer.BadParameter(f"several files need a folder, {output} is a file", param_hint=hint)
-    suffix = ".txt" if format == "text" else f".{format}"
-    targets = [output / f"{file.stem}{suffix}" for file in files]
-    if len(set(targets)) < len(targets):
-        raise typer.BadParameter("two of the files would be written to the same name", param_hint=hint)
-    _keep_recordings(files, targets)
-    output.mkdir(parents=True, exist_ok=True)
-    return list(targets)
-
-
-def _needs_folder(output: Path) -> None:
-    if not output.absolute().parent.is_dir():
-        raise typer.BadParameter(f"the folder of {output} does not exist", param_hint="--output")
-
-
-def _keep_recordings(files: list[Path], targets: list[Path]) -> None:
-    for target in targets:
-        if target.exists() and any(target.samefile(file) for file in files):
-            raise typer.BadParameter(f"{target} is a recording, and would be lost", param_hint="--output")
 
 
 def _with_voices(fields: Fields) -> Fields:

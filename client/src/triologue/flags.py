@@ -10,7 +10,7 @@ import typer
 from pydantic.fields import FieldInfo
 from typer.core import TyperCommand
 
-from triologue.schema import PyannoteSpeakerDiarizationParams
+from triologue.schema import AttributionParams, PyannoteSpeakerDiarizationParams
 from triologue.schema.base import WireModel
 from triologue.schema.wording import default_text, kinds, summary, type_name
 
@@ -19,7 +19,7 @@ Command = Callable[..., None]
 # Sections of the help; what is in none of them is about decoding.
 SECTIONS: dict[str, set[str]] = {
     "Options": {"language", "mode", "task", "beam_size", "word_timestamps"},
-    "Speakers": set(PyannoteSpeakerDiarizationParams.model_fields),
+    "Speakers": {*PyannoteSpeakerDiarizationParams.model_fields, *AttributionParams.model_fields},
     "Speech and windows": {
         "vad_filter",
         "vad_parameters",

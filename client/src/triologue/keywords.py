@@ -63,3 +63,5 @@ class DiarizationKeywords(TypedDict, total=False):
 
 class DiarizedAsrKeywords(WhisperKeywords, DiarizationKeywords, total=False):
     """Fields of `DiarizedAsrOptions`."""
+
+    attribution: Literal["word", "sentence"]

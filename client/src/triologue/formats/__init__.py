@@ -4,19 +4,20 @@ from collections.abc import Callable
 
 from triologue.formats.as_json import to_json
 from triologue.formats.rttm import to_rttm
-from triologue.formats.srt import to_srt
+from triologue.formats.srt import SRT_STYLE, to_srt
 from triologue.formats.text import summarize, to_text
+from triologue.layout.cues import CueStyle
 from triologue.schema import DiarizationResult, TranscriptionResult
 
-__all__ = ["FORMATS", "summarize", "to_json", "to_rttm", "to_srt", "to_text"]
+__all__ = ["FORMATS", "SRT_STYLE", "summarize", "to_json", "to_rttm", "to_srt", "to_text"]
 
-FORMATS: dict[str, Callable[[TranscriptionResult | DiarizationResult, str], str]] = {
-    "text": lambda result, _: to_text(result),
-    "srt": lambda result, _: to_srt(result),
-    "rttm": to_rttm,
-    "json": lambda result, _: to_json(result),
+FORMATS: dict[str, Callable[[TranscriptionResult | DiarizationResult, str, CueStyle], str]] = {
+    "text": lambda result, _, __: to_text(result),
+    "srt": lambda result, _, style: to_srt(result, style),
+    "rttm": lambda result, recording, _: to_rttm(result, recording),
+    "json": lambda result, _, __: to_json(result),
 }
-"""Each function takes a result of any model and the name of its recording, which RTTM alone writes.
+"""Each function takes a result of any model, the name of its recording and a style of cues.
 
-It returns text that ends with a line break, or nothing.
+RTTM alone writes the name, SRT alone follows the style. The text ends with a line break, or there is none.
 """

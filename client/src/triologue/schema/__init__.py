@@ -35,6 +35,7 @@ from triologue.schema.events import (
     parse_event,
 )
 from triologue.schema.options import (
+    AttributionParams,
     BatchedWhisperParams,
     DiarizedAsrOptions,
     PyannoteSpeakerDiarizationParams,
@@ -61,6 +62,7 @@ __all__ = [
     "AsrTranscription",
     "AsrTranscriptionInfo",
     "AsrWord",
+    "AttributionParams",
     "AudioInfo",
     "BatchedWhisperParams",
     "Cancelled",

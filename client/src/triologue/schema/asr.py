@@ -34,6 +34,10 @@ class AsrWord(WireModel):
     """When the word was said."""
     alignment_confidence: float = Field(ge=0.0, le=1.0)
     """Mean probability of the word's tokens, 0.0 to 1.0."""
+    speaker_confidence: float | None = Field(default=None, ge=0.0, le=1.0)
+    """Probability that it is the speaker's, 0.0 to 1.0, `None` when it was not worked out."""
+    overlapped: bool = False
+    """Several speak at once while it is said."""
 
 
 class AsrSegment(WireModel):

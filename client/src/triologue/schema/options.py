@@ -239,8 +239,15 @@ class PyannoteSpeakerDiarizationParams(WireModel):
         return self
 
 
-class DiarizedAsrOptions(WhisperParams, PyannoteSpeakerDiarizationParams):
-    """Options of a diarized transcription: those of its two halves."""
+class AttributionParams(WireModel):
+    """Options of putting words and speakers together."""
+
+    attribution: Literal["word", "sentence"] = "word"
+    """Find the likeliest speaker of each word, or give a sentence as a whole to who has most of its words."""
+
+
+class DiarizedAsrOptions(WhisperParams, PyannoteSpeakerDiarizationParams, AttributionParams):
+    """Options of a diarized transcription: those of its halves, and of putting them together."""
 
 
 class StreamParams(WireModel):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyannote.audio.pipelines import SpeakerDiarization
 
-from triologue.merge import PostProcessingForDiarizedAsr, join_touching_turns
+from triologue.merge import attribute, join_touching_turns
 from triologue.schema import (
     AsrSegment,
     AsrTranscription,
@@ -120,11 +120,13 @@ class Run:
         del upload, recording, samples
         await all_or_cancel(*parts)
         if self._transcribes and self._diarizes:
-            turns = join_touching_turns(self._diarization.turns, _PAUSE_SECONDS)
-            self._segments = await in_thread(
-                self._pool, partial(PostProcessingForDiarizedAsr.process, turns, self._segments)
-            )
+            self._segments = await in_thread(self._pool, self._attributed)
         return self._result(time.perf_counter() - started)
+
+    def _attributed(self) -> list[AsrSegment]:
+        found = self._diarization
+        turns = join_touching_turns(found.turns, _PAUSE_SECONDS)
+        return attribute(self._segments, turns, found.exclusive_turns, self._options.attribution)
 
     def _diarizer(self, samples: NDArray[np.int16]) -> Diarizer:
         return Diarizer(
