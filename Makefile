@@ -45,7 +45,7 @@ bench-full: bench ## Measure that, and what recordings of up to eight hours take
 	$(BIN)/python -m benchmarks.long
 
 .PHONY: accuracy
-accuracy: models ## Score speaker turns, and those of pyannote.audio (DATA=folder), against people's
+accuracy: models ## Score diarized transcripts, and those of others (DATA=folder), against people's
 	$(BIN)/python -m benchmarks.accuracy $(if $(DATA),"$(DATA)")
 
 .PHONY: lint

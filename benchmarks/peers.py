@@ -1,6 +1,8 @@
 """faster-whisper in this process: what the service is measured against."""
 
 import io
+import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -8,6 +10,7 @@ from faster_whisper import BatchedInferencePipeline, WhisperModel
 from faster_whisper.transcribe import Segment
 from numpy.typing import NDArray
 
+from triologue import AsrSegment, AsrWord, TimeInterval
 from triologue_server.settings import WhisperSettings
 from triologue_server.store import ModelStore, resolve_whisper
 from triologue_server.transcription.cuda import preload_cublas
@@ -44,6 +47,27 @@ class Peers:
         """Transcribe many windows of a recording at once, by `BatchedInferencePipeline`."""
         segments, _ = self._batched.transcribe(_opened(audio), **options)
         return list(segments)
+
+
+def asr_segments(segments: Iterable[Segment]) -> list[AsrSegment]:
+    """Return segments with timed words in the form of the service."""
+    return [
+        AsrSegment(
+            text=segment.text,
+            time_interval=TimeInterval(start=segment.start, end=segment.end),
+            confidence=min(1.0, math.exp(segment.avg_logprob)),
+            no_speech_confidence=segment.no_speech_prob,
+            words=[
+                AsrWord(
+                    word=word.word,
+                    time_interval=TimeInterval(start=word.start, end=word.end),
+                    alignment_confidence=word.probability,
+                )
+                for word in segment.words or ()
+            ],
+        )
+        for segment in segments
+    ]
 
 
 def _opened(audio: Audio) -> Any:

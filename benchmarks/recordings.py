@@ -11,10 +11,12 @@ of no concern here.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from benchmarks.spoken import Spoken, read_ctm, read_stm, text_of
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,10 @@ class Recording:
     """Where it is."""
     language: str | None = None
     """Language code, if it is known."""
-    reference: str | None = None
-    """What is said, if it is known."""
+    text: str | None = None
+    """What is said, where the manifest itself says it."""
+    spoken: Sequence[Spoken] | None = None
+    """What is said and by whom, if it is known."""
     rttm: Path | None = None
     """File that says who speaks when, if it is known."""
     speakers: int | None = None
@@ -36,12 +40,18 @@ class Recording:
     tuning: bool | None = None
     """Whether something of the service was tuned on it, if the manifest says so."""
 
+    @property
+    def reference(self) -> str | None:
+        """What is said, if it is known."""
+        return self.text if self.spoken is None else text_of(self.spoken)
+
 
 def recordings(folder: Path) -> Iterator[Recording]:
     """Yield the recordings of a data folder.
 
     Raises:
         FileNotFoundError: There is no manifest in it, or what one names is not there.
+        ValueError: What is said in one cannot be read.
     """
     manifests = sorted(folder.rglob("manifest.jsonl"))
     if not manifests:
@@ -57,32 +67,16 @@ def _recording(folder: Path, entry: Mapping[str, Any]) -> Recording:
         name=f"{folder.name}/{entry['audio']}",
         path=folder / entry["audio"],
         language=entry.get("language"),
-        reference=_reference(folder, entry),
+        text=entry.get("text"),
+        spoken=_spoken(folder, entry),
         rttm=folder / entry["rttm"] if "rttm" in entry else None,
         speakers=entry.get("speakers"),
         tuning=entry.get("tuning"),
     )
 
 
-def _reference(folder: Path, entry: Mapping[str, Any]) -> str | None:
-    for kind, read in (("stm", stm_text), ("ctm", ctm_text)):
+def _spoken(folder: Path, entry: Mapping[str, Any]) -> list[Spoken] | None:
+    for kind, read in (("stm", read_stm), ("ctm", read_ctm)):
         if kind in entry:
-            return read((folder / entry[kind]).read_text(encoding="utf-8"))
-    return entry.get("text")
-
-
-def stm_text(stm: str) -> str:
-    """Return the words of an STM file in order of time: `file channel speaker start end [<label>] words`."""
-    lines = sorted(_fields(stm), key=lambda fields: float(fields[3]))
-    said = [fields[6:] if fields[5:6] and fields[5].startswith("<") else fields[5:] for fields in lines]
-    return " ".join(word for words in said for word in words)
-
-
-def ctm_text(ctm: str) -> str:
-    """Return the words of a CTM file in order of time: `file channel start duration word [confidence]`."""
-    return " ".join(fields[4] for fields in sorted(_fields(ctm), key=lambda fields: float(fields[2])))
-
-
-def _fields(text: str) -> list[list[str]]:
-    lines = map(str.strip, text.splitlines())
-    return [line.split() for line in lines if line and not line.startswith(";;")]
+            return read(folder / entry[kind])
+    return None

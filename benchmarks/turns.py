@@ -11,7 +11,7 @@ from pathlib import Path
 from pyannote.core import Annotation, Segment, Timeline
 from pyannote.metrics.diarization import DiarizationErrorRate, JaccardErrorRate
 
-from triologue import SpeakerDiarizationSegment
+from triologue import SpeakerDiarizationSegment, TimeInterval
 
 
 def read_rttm(path: Path) -> Annotation:
@@ -46,6 +46,16 @@ def annotation(turns: Iterable[SpeakerDiarizationSegment]) -> Annotation:
     return found
 
 
+def turns_of(found: Annotation) -> list[SpeakerDiarizationSegment]:
+    """Return turns of pyannote's in the form of the service."""
+    return [
+        SpeakerDiarizationSegment(
+            time_interval=TimeInterval(start=max(0.0, turn.start), end=max(0.0, turn.end)), speaker=speaker
+        )
+        for turn, _, speaker in found.itertracks(yield_label=True)
+    ]
+
+
 @dataclass(frozen=True)
 class Diarized:
     """The turns of one recording, twice."""
@@ -56,6 +66,21 @@ class Diarized:
     """As a diarization found them; its labels are its own."""
     seconds: float
     """Length of the recording, all of which is scored, and nothing behind it."""
+
+    @property
+    def whole(self) -> Timeline:
+        """What is scored."""
+        return Timeline([Segment(0.0, self.seconds)])
+
+    @property
+    def speakers(self) -> int:
+        """Number of speakers that were found."""
+        return len(self.hypothesis.crop(self.whole).labels())
+
+    @property
+    def in_reference(self) -> int:
+        """Number of speakers that there are."""
+        return len(self.reference.crop(self.whole).labels())
 
 
 @dataclass(frozen=True)
@@ -84,11 +109,10 @@ def score(recordings: Iterable[Diarized]) -> Score:
     jaccard = JaccardErrorRate(collar=0.0, skip_overlap=False)
     speakers = in_reference = 0
     for one in recordings:
-        whole = Timeline([Segment(0.0, one.seconds)])
-        errors(one.reference, one.hypothesis, uem=whole)
-        jaccard(one.reference, one.hypothesis, uem=whole)
-        speakers += len(one.hypothesis.crop(whole).labels())
-        in_reference += len(one.reference.crop(whole).labels())
+        errors(one.reference, one.hypothesis, uem=one.whole)
+        jaccard(one.reference, one.hypothesis, uem=one.whole)
+        speakers += one.speakers
+        in_reference += one.in_reference
     return Score(
         der=100 * abs(errors),
         missed=_percent(errors["missed detection"], errors["total"]),

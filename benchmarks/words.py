@@ -1,14 +1,20 @@
 """Comparing transcripts: what counts as a word, and how many are wrong.
 
-Texts are compared in lower case and without punctuation. Numbers, contractions and fillers count as they are
-written. In languages that are written without spaces every character counts as a word.
+English is compared as Whisper's authors do (Radford et al., arXiv 2212.04356, appendix C): without fillers,
+contractions in full, numbers in figures, in American spelling. Other languages are compared in lower case and
+without punctuation; Whisper's own way for them drops the vowel signs of Indian ones. In languages that are
+written without spaces every character counts as a word.
 """
 
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import cache
 from statistics import median
+
+import jiwer
+from whisper_normalizer.english import EnglishTextNormalizer
 
 _WITHOUT_SPACES = {"ja", "zh", "yue", "th", "lo", "my", "km"}
 _APOSTROPHES = str.maketrans("’‘ʼ", "'''")
@@ -24,6 +30,9 @@ def unit_of(language: str | None) -> str:
 
 def words_of(text: str, language: str | None) -> list[str]:
     """Return what counts as the words of a text."""
+    if language == "en":
+        # Only straight apostrophes are those of contractions to it.
+        return str(_english()(text.translate(_APOSTROPHES))).split()
     plain = unicodedata.normalize("NFKC", text).lower().translate(_APOSTROPHES)
     # Punctuation and symbols divide words, apostrophes inside them do not.
     spaced = "".join(" " if unicodedata.category(c)[0] in "PS" and c != "'" else c for c in plain)
@@ -51,16 +60,15 @@ class Errors:
         return 100 * self.wrong / max(1, self.of)
 
 
+@cache
+def _english() -> EnglishTextNormalizer:
+    return EnglishTextNormalizer()
+
+
 def errors(reference: Sequence[str], heard: Sequence[str]) -> Errors:
     """Count the fewest words to leave out, put in or change that make one text of the other."""
-    row = list(range(len(heard) + 1))
-    for number, wanted in enumerate(reference, start=1):
-        diagonal, row[0] = row[0], number
-        for at, word in enumerate(heard, start=1):
-            change = diagonal + (wanted != word)
-            diagonal = row[at]
-            row[at] = min(change, row[at] + 1, row[at - 1] + 1)
-    return Errors(row[-1], len(reference))
+    found = jiwer.process_words(" ".join(reference), " ".join(heard))
+    return Errors(found.substitutions + found.deletions + found.insertions, len(reference))
 
 
 @dataclass(frozen=True)

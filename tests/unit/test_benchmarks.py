@@ -6,9 +6,10 @@ import pytest
 
 from benchmarks.conformance import Compared, goals, totals
 from benchmarks.machine import Machine
-from benchmarks.recordings import Recording, ctm_text, recordings, stm_text
+from benchmarks.recordings import Recording, recordings
 from benchmarks.report import Goal, Report, renew, show
 from benchmarks.rounds import Part, Turns, rows, timed
+from benchmarks.spoken import Spoken
 from benchmarks.words import Apart, Errors, apart, errors, words_of
 
 MACHINE = Machine(cpu="A processor", cores=2, memory_gb=8.0, gpus=[])
@@ -127,14 +128,16 @@ class TestWords:
     @pytest.mark.parametrize(
         ("text", "language", "words"),
         [
-            (" Hello, hello! I’m “here”.", "en", ["hello", "hello", "i'm", "here"]),
-            ("Mm-hmm — 'tis 5 %", "en", ["mm", "hmm", "tis", "5"]),
+            (" Hello, hello! I’m “here”.", "en", ["hello", "hello", "i", "am", "here"]),
+            ("Mm-hmm — that colour, twenty-five? Uh, 5%", "en", ["that", "color", "25", "5%"]),
+            (" Hallo, hallo! Ich hab’s “hier”.", "de", ["hallo", "hallo", "ich", "hab's", "hier"]),
+            ("Mm-hmm — 'tis 5 %", None, ["mm", "hmm", "tis", "5"]),
             ("Où ça ? L'été", "fr", ["où", "ça", "l'été"]),
             ("今日は、 晴れ。", "ja", list("今日は晴れ")),
             ("", None, []),
         ],
     )
-    def test_are_compared_without_case_and_punctuation(
+    def test_are_compared_as_they_sound_in_english_and_elsewhere_without_case_and_punctuation(
         self, text: str, language: str | None, words: list[str]
     ) -> None:
         assert words_of(text, language) == words
@@ -180,22 +183,29 @@ class TestRecordings:
         for folder in (one, two):
             folder.mkdir()
         (one / "a.stm").write_text("a 1 B 2.0 3.0 there you\na 1 A 0.5 1.0 <o> Hello\n;; a comment\n")
-        (one / "manifest.jsonl").write_text('{"audio": "a.wav", "stm": "a.stm", "language": "en"}\n\n')
-        (two / "manifest.jsonl").write_text('{"audio": "b.ogg", "text": "hola", "speakers": 1}\n')
-        assert list(recordings(tmp_path)) == [
-            Recording("one/a.wav", one / "a.wav", "en", "Hello there you"),
-            Recording("two/b.ogg", two / "b.ogg", None, "hola", speakers=1),
-        ]
+        (one / "b.ctm").write_text("b 1 1.5 0.5 world 0.9\nb 1 1.0 0.5 Hello\n")
+        (one / "manifest.jsonl").write_text(
+            '{"audio": "a.wav", "stm": "a.stm", "language": "en"}\n\n{"audio": "b.wav", "ctm": "b.ctm"}\n'
+        )
+        (two / "manifest.jsonl").write_text('{"audio": "c.ogg", "text": "hola", "speakers": 1}\n')
+        stm, ctm, text = recordings(tmp_path)
+        assert stm == Recording(
+            "one/a.wav",
+            one / "a.wav",
+            "en",
+            spoken=[Spoken("B", 2.0, 3.0, "there you"), Spoken("A", 0.5, 1.0, "Hello")],
+        )
+        assert stm.reference == "Hello there you"
+        assert ctm.reference == "Hello world"
+        assert text == Recording("two/c.ogg", two / "c.ogg", None, "hola", speakers=1)
+        assert text.reference == "hola"
 
     def test_without_a_manifest(self, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError, match=r"manifest\.jsonl"):
             list(recordings(tmp_path))
 
-    def test_stm_in_order_of_time(self) -> None:
-        assert stm_text("a 1 B 10.0 12.0 last\na 1 A 9.0 9.5 first of all\n") == "first of all last"
-
-    def test_ctm_in_order_of_time(self) -> None:
-        assert ctm_text("a 1 1.5 0.2 world 0.9\na 1 1.0 0.4 Hello\n") == "Hello world"
+    def test_of_which_nothing_is_known(self) -> None:
+        assert Recording("a", Path("a")).reference is None
 
 
 def compared(name: str, sequential: int, batched: int, language: str = "en") -> Compared:

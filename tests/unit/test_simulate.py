@@ -16,11 +16,12 @@ from pyannote.database.util import load_rttm
 from typer.testing import CliRunner
 
 from benchmarks.encoded import Format
-from benchmarks.recordings import recordings, stm_text
+from benchmarks.recordings import recordings
 from benchmarks.simulate import Conversation, Utterance, load, simulate
 from benchmarks.simulate.__main__ import Range, main
 from benchmarks.simulate.activity import speech_in
 from benchmarks.speech import Samples, sample, wav
+from benchmarks.spoken import read_stm
 from triologue_server.audio import SAMPLE_RATE, decode_audio
 
 TONES = {"anna": 200, "ben": 400, "carl": 600, "dora": 800, "emil": 1000}  # Hz
@@ -343,7 +344,7 @@ class TestFiles:
             # A pause of half a second at most counts as speech.
             assert 1 - speech.duration() / decoded.seconds <= quiet
             assert entry["language"] == found.language == "en"
-            assert found.reference == stm_text((tmp_path / "out" / entry["stm"]).read_text())
+            assert found.spoken == read_stm(tmp_path / "out" / entry["stm"])
             assert found.reference is not None
             assert found.reference.startswith("this is ")
 
