@@ -89,7 +89,7 @@ OPTIONS: dict[str, Any] = {
         KnownSpeaker(name="Ann", clip="UklGRg=="),
     ),
     "known_speaker_threshold": 0.7,
-    "attribution": "sentence",
+    "attribution": "word",
 }
 ERRORS = TriologueError.__subclasses__()
 

@@ -64,4 +64,4 @@ class DiarizationKeywords(TypedDict, total=False):
 class DiarizedAsrKeywords(WhisperKeywords, DiarizationKeywords, total=False):
     """Fields of `DiarizedAsrOptions`."""
 
-    attribution: Literal["word", "sentence"]
+    attribution: Literal["voice", "word", "sentence"]

@@ -36,13 +36,24 @@ def attribute(
     words = _words_of(segments)
     if not any(map(is_spoken, words)):
         return list(segments)
-    originals = [segment for segment in segments if segment.words]
     if attribution == "sentence":
+        originals = [segment for segment in segments if segment.words]
         return regroup(by_sentence(words, turns), originals, origins_by_distance(words, originals))
     # NumPy takes a while to load, and most of what the client does needs none.
     from triologue.merge.word import by_word
 
-    return regroup(by_word(words, turns, exclusive_turns), originals, origins_by_membership(originals))
+    return with_speakers(segments, by_word(words, turns, exclusive_turns))
+
+
+def with_speakers(segments: Iterable[AsrSegment], words: Sequence[AsrWord]) -> list[AsrSegment]:
+    """Return a transcript as segments of one speaker each.
+
+    Args:
+        segments: The transcript.
+        words: All of its words, at least one, with their speakers.
+    """
+    originals = [segment for segment in segments if segment.words]
+    return regroup(words, originals, origins_by_membership(originals))
 
 
 class PostProcessingForDiarizedAsr:

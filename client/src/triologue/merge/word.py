@@ -1,10 +1,8 @@
 """Attribution by words: the likeliest speaker of each, given its time and its neighbours.
 
 Who speaks a word is a hidden Markov chain. A word's time says how likely each speaker is, as far as times can
-be trusted; and the speaker changes seldom inside a sentence, more often at its end or at a pause. The
-forward-backward algorithm (L. Rabiner, "A tutorial on hidden Markov models", 1989) gives the probability of
-each speaker of each word. To take the likeliest makes the fewest words wrong, and its probability is the
-word's `speaker_confidence`.
+be trusted; and the speaker changes seldom inside a sentence, more often at its end or at a pause. To take the
+likeliest speaker makes the fewest words wrong, and the probability is the word's `speaker_confidence`.
 """
 
 from collections.abc import Sequence
@@ -12,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from triologue.merge.chain import smoothed
 from triologue.merge.evidence import Times, likelihoods, overlapped, times_of
 from triologue.schema.asr import AsrWord, SpeakerDiarizationSegment
 from triologue.sentences import is_spoken, sentence_ends
@@ -42,7 +41,7 @@ def by_word(
     spoken = np.array([is_spoken(word) for word in words])
     likely = likely + _MISTAKE
     likely[~spoken] = 1.0
-    probabilities = _smoothed(likely, _changes(words, times, spoken))
+    probabilities = smoothed(likely, _changes(words, times, spoken))
     found = zip(
         words,
         probabilities.argmax(axis=1).tolist(),
@@ -66,27 +65,3 @@ def _changes(words: Sequence[AsrWord], times: Times, spoken: NDArray[np.bool_]) 
     changes[1:][np.array(sentence_ends(words))[:-1]] = _AT_END
     changes[~spoken] = _NOT_SPOKEN
     return changes
-
-
-def _smoothed(likely: NDArray[np.float64], changes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the probability of each speaker of each word, (words, speakers), by forward-backward."""
-    count = likely.shape[1]
-    if count == 1:
-        return np.ones_like(likely)
-    # Whoever else may speak next is as likely as any other.
-    other = np.minimum(changes, (count - 1) / count) / (count - 1)
-    same = 1.0 - count * other
-    forward, backward = np.empty_like(likely), np.empty_like(likely)
-    state = np.full(count, 1.0 / count)
-    for at, (evidence, stay, move) in enumerate(zip(likely, same.tolist(), other.tolist(), strict=True)):
-        state = evidence * (stay * state + move)
-        state /= state.sum()
-        forward[at] = state
-    state = np.full(count, 1.0 / count)
-    for at in range(len(likely) - 1, -1, -1):
-        backward[at] = state
-        state = likely[at] * state
-        state = same[at] * (state / state.sum()) + other[at]
-    probabilities = forward * backward
-    smoothed: NDArray[np.float64] = probabilities / probabilities.sum(axis=1, keepdims=True)
-    return smoothed

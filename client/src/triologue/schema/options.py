@@ -242,8 +242,8 @@ class PyannoteSpeakerDiarizationParams(WireModel):
 class AttributionParams(WireModel):
     """Options of putting words and speakers together."""
 
-    attribution: Literal["word", "sentence"] = "word"
-    """Find the likeliest speaker of each word, or give a sentence as a whole to who has most of its words."""
+    attribution: Literal["voice", "word", "sentence"] = "voice"
+    """Who says a word: who sounds like it, who speaks at its time, or who says most of its sentence."""
 
 
 class DiarizedAsrOptions(WhisperParams, PyannoteSpeakerDiarizationParams, AttributionParams):

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pyannote.audio.pipelines import SpeakerDiarization
 
-from triologue.merge import attribute, join_touching_turns
+from triologue.merge import attribute, join_touching_turns, with_speakers
+from triologue.merge.process import Attribution
 from triologue.schema import (
     AsrSegment,
     AsrTranscription,
@@ -33,9 +34,11 @@ from triologue_server.conductor.cores import Cores
 from triologue_server.conductor.diarizer import Diarizer
 from triologue_server.conductor.flow import all_or_cancel, in_thread
 from triologue_server.conductor.known import KnownVoices
+from triologue_server.conductor.phrases import PhraseListener
 from triologue_server.conductor.request import without_effect
 from triologue_server.conductor.transcriber import Transcriber
-from triologue_server.diarization.diarization import Diarization
+from triologue_server.diarization.diarization import Diarization, Voice
+from triologue_server.diarization.refinement import refine
 from triologue_server.settings import Limits
 from triologue_server.transcription.processor import WhisperProcessor
 
@@ -92,6 +95,8 @@ class Run:
         self._emit = emit
         self._segments: list[AsrSegment] = []
         self._diarization = Diarization()
+        self._known: dict[str, Voice] = {}
+        self._phrases: PhraseListener | None = None
         self._language = SILENCE
         self._warnings = without_effect(options) if self._transcribes else []
 
@@ -115,18 +120,36 @@ class Run:
         if diarizer:
             parts += [diarizer.listen(), self._diarize(diarizer)]
         if self._transcribes:
+            if diarizer and self._options.attribution == "voice":
+                self._phrases = PhraseListener(samples, self._cores, self._limits.spans_in_flight)
+                parts.append(self._phrases.listen())
             parts.append(self._transcribe(samples, diarizer))
         # Hours are a lot to keep: from here on the samples are with those who need them, as long as they do.
         del upload, recording, samples
         await all_or_cancel(*parts)
         if self._transcribes and self._diarizes:
-            self._segments = await in_thread(self._pool, self._attributed)
+            await in_thread(self._clustering, self._attribute)
         return self._result(time.perf_counter() - started)
 
-    def _attributed(self) -> list[AsrSegment]:
+    def _attribute(self) -> None:
+        """Say whose the words are; where voices tell, that is said of the turns too."""
         found = self._diarization
+        if self._phrases is not None:
+            refined = refine(
+                self._networks,
+                found,
+                self._phrases.phrases,
+                self._phrases.embeddings,
+                self._options,
+                self._known,
+            )
+            if refined is not None:
+                self._diarization, words = refined
+                self._segments = with_speakers(self._segments, words)
+                return
         turns = join_touching_turns(found.turns, _PAUSE_SECONDS)
-        return attribute(self._segments, turns, found.exclusive_turns, self._options.attribution)
+        by: Attribution = "sentence" if self._options.attribution == "sentence" else "word"
+        self._segments = attribute(self._segments, turns, found.exclusive_turns, by)
 
     def _diarizer(self, samples: NDArray[np.int16]) -> Diarizer:
         return Diarizer(
@@ -141,8 +164,8 @@ class Run:
 
     async def _diarize(self, diarizer: Diarizer) -> None:
         known = KnownVoices(self._cores, self._networks, self._pool, self._clustering)
-        self._diarization = await diarizer.diarize(await known.of(self._options.known_speakers))
-        self._warnings += self._diarization.warnings
+        self._known = await known.of(self._options.known_speakers)
+        self._diarization = await diarizer.diarize(self._known)
 
     async def _transcribe(self, samples: NDArray[np.int16], diarizer: Diarizer | None) -> None:
         if self._processor is None:
@@ -159,9 +182,13 @@ class Run:
         async with aclosing(transcriber.transcribe()) as transcribed:
             async for segments, heard in transcribed:
                 self._segments += segments
+                if self._phrases is not None:
+                    self._phrases.write(segments)
                 for segment in segments:
                     await self._emit(SegmentEvent(segment=segment))
                 await self._progress("transcription", heard)
+        if self._phrases is not None:
+            self._phrases.finish()
         self._language = transcriber.language or SILENCE
 
     async def _progress(
@@ -176,7 +203,7 @@ class Run:
             "processing": ProcessingInfo(
                 seconds=round(seconds, 3), rtfx=round(self._audio.duration / seconds, 2)
             ),
-            "warnings": self._warnings,
+            "warnings": self._warnings + self._diarization.warnings,
         }
         if not self._transcribes:
             return DiarizationResult(**self._speakers(), **common)

@@ -1,6 +1,6 @@
 """Who spoke when, from what the two networks said of a whole recording."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -62,23 +62,44 @@ def diarize(
     if gap is None:
         gap = pipeline.segmentation.min_duration_off
     found = Reconstruction(activity, voices.speakers, hop, options.num_speakers or options.max_speakers)
-    turns = _within(found.turns(gap), duration)
-    speakers = list(dict.fromkeys(speaker for _, _, speaker in turns))  # by first appearance
     # Some have no voice: who is heard only while as many others speak as could be told apart, or too shortly.
-    centroids = {
-        speaker: voices.centroids[speaker]
-        for speaker in speakers
-        if speaker < len(voices.centroids) and np.isfinite(voices.centroids[speaker]).all()
-    }
-    recognised = recognise(centroids, known, options.known_speaker_threshold)
+    centroids = {speaker: voice for speaker, voice in enumerate(voices.centroids) if np.isfinite(voice).all()}
+    return describe(
+        _within(found.turns(gap), duration),
+        _within(found.exclusive_turns(gap), duration),
+        centroids,
+        options,
+        known,
+    )
+
+
+def describe(
+    turns: Sequence[Turn],
+    exclusive_turns: Sequence[Turn],
+    voices: Mapping[int, Voice],
+    options: PyannoteSpeakerDiarizationParams,
+    known: Mapping[str, Voice],
+) -> Diarization:
+    """Give speakers their labels.
+
+    Args:
+        turns: In order of time.
+        exclusive_turns: The same.
+        voices: The voice of each speaker, or of most.
+        options: Of the caller.
+        known: Voices that have a name.
+    """
+    speakers = list(dict.fromkeys(speaker for _, _, speaker in turns))  # by first appearance
+    heard = {speaker: voices[speaker] for speaker in speakers if speaker in voices}
+    recognised = recognise(heard, known, options.known_speaker_threshold)
     labels = {
         speaker: recognised[speaker].name if speaker in recognised else f"SPEAKER_{place:02d}"
         for place, speaker in enumerate(speakers)
     }
     return Diarization(
         turns=_labelled(turns, labels),
-        exclusive_turns=_labelled(_within(found.exclusive_turns(gap), duration), labels),
-        voices={labels[speaker]: centroid for speaker, centroid in centroids.items()},
+        exclusive_turns=_labelled(exclusive_turns, labels),
+        voices={labels[speaker]: voice for speaker, voice in heard.items()},
         known={match.name: match.similarity for match in recognised.values()},
         warnings=_unmet_bounds(len(labels), options),
     )

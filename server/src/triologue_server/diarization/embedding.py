@@ -80,7 +80,8 @@ class EmbeddingModel:
     def _embed_span(self, span: SpeakersOfSpan) -> NDArray[np.float32]:
         audio, activity = span.audio, span.activity
         embeddings = np.full((WINDOWS, SPEAKERS, self.dimension), np.nan, np.float32)
-        windows, speakers = np.nonzero(activity[: audio.windows].any(axis=1))
+        starting = math.ceil(len(audio.samples) / audio.hop)  # windows that start in the audio
+        windows, speakers = np.nonzero(activity[:starting].any(axis=1))
         if len(windows) == 0 or len(audio.samples) < self._min_samples:
             return embeddings
         masks = self._masks(activity)[windows, speakers]  # (voices, frames of a window)

@@ -1,0 +1,149 @@
+"""A diarization and a transcript, once it is known who says each phrase."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby, pairwise
+from operator import itemgetter
+
+import numpy as np
+from numpy.typing import NDArray
+from pyannote.audio.pipelines import SpeakerDiarization
+
+from triologue.merge.evidence import likelihoods, overlapped, times_of
+from triologue.schema import AsrWord, PyannoteSpeakerDiarizationParams, SpeakerDiarizationSegment
+from triologue_server.diarization.diarization import Diarization, Voice, describe
+from triologue_server.diarization.phrases import Phrase
+from triologue_server.diarization.reconstruction import Turn
+from triologue_server.diarization.voices import Said, tell_phrases_apart
+
+_NEAR_SECONDS = 1.0  # a phrase says who speaks so long before and after it
+
+
+def refine(
+    pipeline: SpeakerDiarization,
+    diarization: Diarization,
+    phrases: Sequence[Phrase],
+    embeddings: NDArray[np.float32],
+    options: PyannoteSpeakerDiarizationParams,
+    known: Mapping[str, Voice],
+) -> tuple[Diarization, list[AsrWord]] | None:
+    """Return a diarization by the voices of phrases, and the words with their speakers.
+
+    Turns keep their times, and are divided where the speaker changes.
+
+    Args:
+        pipeline: Whose clustering has the threshold.
+        diarization: What the networks alone have found.
+        phrases: Of the transcript, in order of time.
+        embeddings: (phrases, dimension); not a number where there is none.
+        options: Of the caller.
+        known: Voices that have a name.
+
+    Returns:
+        `None` where phrases or turns are too few.
+    """
+    if not phrases or not diarization.turns:
+        return None
+    times = np.array([(phrase.start, phrase.end) for phrase in phrases])
+    labels, heard = likelihoods(times, diarization.turns, diarization.exclusive_turns)
+    threshold = options.clustering_threshold or pipeline.clustering.threshold
+    said = tell_phrases_apart(phrases, embeddings, heard, threshold, options)
+    if said is None:
+        return None
+    renaming = _Renaming(times, labels, heard, said)
+    turns = renaming.turns(diarization.turns)
+    voices = {speaker: voice.astype(np.float32) for speaker, voice in enumerate(said.voices)}
+    exclusive_turns = renaming.turns(diarization.exclusive_turns)
+    refined = describe(turns, exclusive_turns, voices, options, known)
+    speakers = (speaker for _, _, speaker in turns)
+    names = dict(zip(speakers, (turn.speaker for turn in refined.turns), strict=True))
+    return refined, _words(phrases, said, names, refined.turns)
+
+
+def _words(
+    phrases: Sequence[Phrase],
+    said: Said,
+    names: Mapping[int, str],
+    turns: Sequence[SpeakerDiarizationSegment],
+) -> list[AsrWord]:
+    words = [word for phrase in phrases for word in phrase.words]
+    whose = [
+        (names[speaker], confidence)
+        for phrase, speaker, confidence in zip(
+            phrases, said.speakers.tolist(), said.confidences.round(3).tolist(), strict=True
+        )
+        for _ in phrase.words
+    ]
+    several = overlapped(times_of(words), turns).tolist()
+    return [
+        word.model_copy(update={"speaker": name, "speaker_confidence": confidence, "overlapped": among})
+        for word, (name, confidence), among in zip(words, whose, several, strict=True)
+    ]
+
+
+class _Renaming:
+    """Says whose turns are, by the phrases said in them.
+
+    Args:
+        times: (phrases, 2): when each begins and ends, in seconds.
+        labels: Of the turns.
+        heard: (phrases, labels): how much of each phrase's time is each label's.
+        said: Who says the phrases.
+    """
+
+    def __init__(
+        self, times: NDArray[np.float64], labels: Sequence[str], heard: NDArray[np.float64], said: Said
+    ) -> None:
+        self._times = times
+        self._said = said.speakers
+        self._labels = {label: at for at, label in enumerate(labels)}
+        self._main = heard.argmax(axis=1)
+        # Between two phrases, each reaches up to the middle.
+        self._edges = np.maximum.accumulate((times[:-1, 1] + times[1:, 0]) / 2)
+        # Away from phrases a label is whom it mostly stands for; one that says nothing is somebody else.
+        self._usual = [
+            int(said.labels[:, at].argmax()) if (self._main == at).any() else len(said.voices) + at
+            for at in range(len(labels))
+        ]
+
+    def turns(self, turns: Sequence[SpeakerDiarizationSegment]) -> list[Turn]:
+        """Return turns by speaker, in order of time; who is in none of them gets one for each phrase."""
+        parts = [part for turn in turns for part in self._parts(turn)]
+        speaking = {speaker for _, _, speaker in parts}
+        parts += [
+            (start, end, speaker)
+            for (start, end), speaker in zip(self._times.tolist(), self._said.tolist(), strict=True)
+            if speaker not in speaking
+        ]
+        return sorted(_joined(parts))
+
+    def _parts(self, turn: SpeakerDiarizationSegment) -> Iterator[Turn]:
+        start, end = turn.time_interval.start, turn.time_interval.end
+        first = int(np.searchsorted(self._edges, start, side="right"))
+        last = int(np.searchsorted(self._edges, end, side="left"))
+        edges = [start, *self._edges[first:last].tolist(), end]
+        for at, (begin, stop) in enumerate(pairwise(edges), start=first):
+            if begin < stop:
+                yield (
+                    round(begin, 3),
+                    round(stop, 3),
+                    self._speaker(at, self._labels[turn.speaker], begin, stop),
+                )
+
+    def _speaker(self, phrase: int, label: int, start: float, end: float) -> int:
+        first, last = self._times[phrase]
+        is_near = start < last + _NEAR_SECONDS and end > first - _NEAR_SECONDS
+        return int(self._said[phrase]) if is_near and self._main[phrase] == label else self._usual[label]
+
+
+def _joined(turns: list[Turn]) -> Iterator[Turn]:
+    """Join turns of one speaker that touch."""
+    for speaker, own in groupby(sorted(turns, key=itemgetter(2, 0, 1)), key=itemgetter(2)):
+        start = end = -1.0
+        for begin, stop, _ in own:
+            if begin <= end:
+                end = max(end, stop)
+                continue
+            if start >= 0.0:
+                yield start, end, speaker
+            start, end = begin, stop
+        yield start, end, speaker
