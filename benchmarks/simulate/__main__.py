@@ -3,7 +3,7 @@
     python -m benchmarks.simulate OUT --utterances FOLDER --speakers 2-8 --minutes 5 --noise-db 15-25
 
 writes audio files, RTTM files, STM files where all words are known, and a manifest into a folder.
-`benchmarks/simulate/utterances.py` says how utterances are laid out.
+`benchmarks/simulate/utterances.py` says how utterances are laid out, and `voices.py` makes some.
 """
 
 import json
