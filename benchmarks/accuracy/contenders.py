@@ -21,6 +21,7 @@ from triologue_server.store import ModelStore
 SERVICE = "service"
 OPTIONS: Mapping[str, DiarizedAsrKeywords] = {
     SERVICE: {},
+    f"{SERVICE}, attribution=word": {"attribution": "word"},
     f"{SERVICE}, attribution=sentence": {"attribution": "sentence"},
 }
 """What the service is asked for transcripts with, by contender."""

@@ -253,7 +253,12 @@ class TestContenders:
 
     def test_are_named(self) -> None:
         assert names(words=False) == [SERVICE, PIPELINE]
-        assert names(words=True)[:3] == [SERVICE, "service, attribution=sentence", PEER]
+        assert names(words=True)[:4] == [
+            SERVICE,
+            "service, attribution=word",
+            "service, attribution=sentence",
+            PEER,
+        ]
         assert (WHISPERX in names(words=True)) is (find_spec("whisperx") is not None)
 
     @pytest.mark.parametrize(("words", "name"), [(True, PIPELINE), (False, PEER), (True, "nobody")])
