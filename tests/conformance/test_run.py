@@ -259,6 +259,27 @@ class TestWhatTheCoresAreAsked:
         assert 60 <= len(answer.text.split()) <= 65
         assert {segment.speaker for segment in answer.segments} == {"SPEAKER_00"}
 
+    def test_phrases_are_heard_while_others_are_written(self, conduct: Conduct, scripted: Scripted) -> None:
+        cores = scripted()
+        answer, _ = conduct(recording(300.0), cores, "diarized_asr")
+        assert isinstance(answer, DiarizedTranscriptionResult)
+        assert len(cores.of("embeddings")) > len(cores.of("activity"))
+        assert cores.most_at_once["embeddings"] <= 2 * LIMITS.spans_in_flight
+        called = [core for core, _ in cores.calls]
+        last_written = len(called) - 1 - called[::-1].index("hypothesis")
+        assert called[:last_written].count("embeddings") > len(cores.of("activity"))
+        words = [word for segment in answer.segments for word in segment.words]
+        assert {word.speaker for word in words} == {"SPEAKER_00"}
+        assert {word.speaker_confidence for word in words} == {1.0}
+
+    @pytest.mark.parametrize("attribution", ["word", "sentence"])
+    def test_without_voices_no_phrases_are_heard(
+        self, conduct: Conduct, scripted: Scripted, attribution: str
+    ) -> None:
+        cores = scripted()
+        conduct(recording(65.0), cores, "diarized_asr", attribution=attribution)
+        assert len(cores.of("embeddings")) == len(cores.of("activity"))
+
     def test_diarization_transcribes_nothing(self, conduct: Conduct, scripted: Scripted) -> None:
         cores = scripted()
         answer, _ = conduct(recording(65.0), cores, "diarization")

@@ -15,7 +15,8 @@ from triologue import Client, DeadlineExceeded, ServerOverloaded
 from triologue_server.triton.metrics import IN_FLIGHT
 from triologue_server.triton.server import TritonServer
 
-CORES = ("whisper", "pyannote_segmentation", "speaker_embedding")
+CALLS = {"whisper": 1, "pyannote_segmentation": 1, "speaker_embedding": 2}
+"""What a recording of 30 s asks of the cores; voices are heard in its span, and in its phrases."""
 REQUESTS = 8
 
 
@@ -45,10 +46,10 @@ def test_eight_concurrent_requests_share_the_cores(triton: TritonServer, sample:
     assert len(texts) == 1
     served, executed = counts(triton, requests) - before[0], counts(triton, executions) - before[1]
     assert served["diarized_asr_stream"] == REQUESTS
-    for core in CORES:
-        assert served[core] == REQUESTS
+    for core, calls in CALLS.items():
+        assert served[core] == calls * REQUESTS
         # How many share one depends on how far apart they come: Whisper's windows follow segmentation.
-        assert executed[core] <= REQUESTS - 2
+        assert executed[core] <= calls * REQUESTS - 2
 
 
 def test_windows_that_slide_share_the_core_too(triton: TritonServer, sample: Path) -> None:

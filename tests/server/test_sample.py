@@ -137,10 +137,21 @@ def test_options_without_effect_are_told(http: Client, sample: Path) -> None:
     ]
 
 
-def test_diarization_over_each_transport(
-    client: Client, sample: Path, result: DiarizedTranscriptionResult
-) -> None:
-    assert client.diarize(sample).turns == result.turns
+def test_diarization_over_each_transport(client: Client, sample: Path) -> None:
+    """Without a transcript there are no phrases whose voices could tell more."""
+    by_times = client.transcribe_diarized(sample, attribution="word")
+    assert client.diarize(sample).turns == by_times.turns
+
+
+def test_attribution(http: Client, sample: Path, reference: Annotation) -> None:
+    errors = {}
+    for attribution in ("voice", "word", "sentence"):
+        found = http.transcribe_diarized(sample, attribution=attribution)
+        words = [word for segment in found.segments for word in segment.words]
+        assert {word.speaker for word in words} == {"SPEAKER_00", "SPEAKER_01"}
+        assert {word.speaker_confidence is None for word in words} == {attribution == "sentence"}
+        errors[attribution] = DiarizationErrorRate()(reference, annotation(found.turns))
+    assert errors["voice"] <= errors["word"] == errors["sentence"]
 
 
 def test_the_number_of_speakers_can_be_fixed(http: Client, sample: Path) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from triologue.merge.spans import Span
 from triologue.schema import AsrWord
 from triologue.sentences import sentence_ends
 from triologue_server.audio import SAMPLE_RATE
@@ -57,7 +58,7 @@ def phrases(words: Sequence[AsrWord]) -> Iterator[Phrase]:
     ends = sentence_ends(words)
     first, continues = 0, False
     for at in range(1, len(words)):
-        word, before = words[at].time_interval, words[at - 1].time_interval
+        word, before = Span.of(words[at]), Span.of(words[at - 1])
         is_new = ends[at - 1] or word.start - before.end >= _PAUSE_SECONDS
         if is_new or word.end - words[first].time_interval.start > LONGEST_SECONDS:
             yield Phrase(tuple(words[first:at]), continues)

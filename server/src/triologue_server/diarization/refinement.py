@@ -1,7 +1,8 @@
 """A diarization and a transcript, once it is known who says each phrase."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby, pairwise
+from itertools import chain, groupby, pairwise
 from operator import itemgetter
 
 import numpy as np
@@ -16,6 +17,7 @@ from triologue_server.diarization.reconstruction import Turn
 from triologue_server.diarization.voices import Said, tell_phrases_apart
 
 _NEAR_SECONDS = 1.0  # a phrase says who speaks so long before and after it
+_SHORTEST_SECONDS = 0.001  # of a turn
 
 
 def refine(
@@ -49,10 +51,17 @@ def refine(
     said = tell_phrases_apart(phrases, embeddings, heard, threshold, options)
     if said is None:
         return None
-    renaming = _Renaming(times, labels, heard, said)
+    room = (options.num_speakers or options.max_speakers or len(said.voices) + len(labels)) - len(said.voices)
+    renaming = _Renaming(times, labels, heard, said, room)
     turns = renaming.turns(diarization.turns)
+    exclusive_turns = renaming.exclusive_turns(diarization.exclusive_turns)
     voices = {speaker: voice.astype(np.float32) for speaker, voice in enumerate(said.voices)}
-    exclusive_turns = renaming.turns(diarization.exclusive_turns)
+    # Who says no words sounds as diarization has heard it.
+    voices |= {
+        len(said.voices) + at: diarization.voices[label]
+        for at, label in enumerate(labels)
+        if label in diarization.voices
+    }
     refined = describe(turns, exclusive_turns, voices, options, known)
     speakers = (speaker for _, _, speaker in turns)
     names = dict(zip(speakers, (turn.speaker for turn in refined.turns), strict=True))
@@ -88,10 +97,16 @@ class _Renaming:
         labels: Of the turns.
         heard: (phrases, labels): how much of each phrase's time is each label's.
         said: Who says the phrases.
+        room: How many others there may be who say none.
     """
 
     def __init__(
-        self, times: NDArray[np.float64], labels: Sequence[str], heard: NDArray[np.float64], said: Said
+        self,
+        times: NDArray[np.float64],
+        labels: Sequence[str],
+        heard: NDArray[np.float64],
+        said: Said,
+        room: int,
     ) -> None:
         self._times = times
         self._said = said.speakers
@@ -100,39 +115,66 @@ class _Renaming:
         # Between two phrases, each reaches up to the middle.
         self._edges = np.maximum.accumulate((times[:-1, 1] + times[1:, 0]) / 2)
         # Away from phrases a label is whom it mostly stands for; one that says nothing is somebody else.
-        self._usual = [
-            int(said.labels[:, at].argmax()) if (self._main == at).any() else len(said.voices) + at
-            for at in range(len(labels))
-        ]
+        self._usual = said.labels.argmax(axis=0).tolist()
+        for at in np.setdiff1d(np.arange(len(labels)), self._main)[: max(0, room)].tolist():
+            self._usual[at] = len(said.voices) + at
+        self._parts: dict[str, list[Turn]] = {label: [] for label in labels}
+        self._unheard: list[Turn] = []
 
     def turns(self, turns: Sequence[SpeakerDiarizationSegment]) -> list[Turn]:
         """Return turns by speaker, in order of time; who is in none of them gets one for each phrase."""
-        parts = [part for turn in turns for part in self._parts(turn)]
+        for turn in turns:
+            self._parts[turn.speaker] += self._parts_of(turn)
+        parts = list(chain.from_iterable(self._parts.values()))
         speaking = {speaker for _, _, speaker in parts}
-        parts += [
-            (start, end, speaker)
+        self._unheard = [
+            (start, max(end, start + _SHORTEST_SECONDS), speaker)
             for (start, end), speaker in zip(self._times.tolist(), self._said.tolist(), strict=True)
             if speaker not in speaking
         ]
-        return sorted(_joined(parts))
+        return sorted(_joined(parts + self._unheard))
 
-    def _parts(self, turn: SpeakerDiarizationSegment) -> Iterator[Turn]:
+    def exclusive_turns(self, turns: Sequence[SpeakerDiarizationSegment]) -> list[Turn]:
+        """Return the same of exclusive turns, once `turns` has been told of all."""
+        parts: list[Turn] = []
+        for turn in turns:
+            start, end = turn.time_interval.start, turn.time_interval.end
+            own = self._parts[turn.speaker]
+            for begin, stop, speaker in own[bisect_right(own, start, key=itemgetter(1)) :]:
+                if begin >= end:
+                    break
+                parts.append((max(begin, start), min(stop, end), speaker))
+        parts.sort()
+        return sorted(_joined(parts + list(_outside(sorted(self._unheard), parts))))
+
+    def _parts_of(self, turn: SpeakerDiarizationSegment) -> Iterator[Turn]:
         start, end = turn.time_interval.start, turn.time_interval.end
         first = int(np.searchsorted(self._edges, start, side="right"))
         last = int(np.searchsorted(self._edges, end, side="left"))
-        edges = [start, *self._edges[first:last].tolist(), end]
+        edges = [start, *self._edges[first:last].round(3).tolist(), end]
         for at, (begin, stop) in enumerate(pairwise(edges), start=first):
             if begin < stop:
-                yield (
-                    round(begin, 3),
-                    round(stop, 3),
-                    self._speaker(at, self._labels[turn.speaker], begin, stop),
-                )
+                yield begin, stop, self._speaker(at, self._labels[turn.speaker], begin, stop)
 
     def _speaker(self, phrase: int, label: int, start: float, end: float) -> int:
         first, last = self._times[phrase]
         is_near = start < last + _NEAR_SECONDS and end > first - _NEAR_SECONDS
         return int(self._said[phrase]) if is_near and self._main[phrase] == label else self._usual[label]
+
+
+def _outside(turns: Sequence[Turn], others: Sequence[Turn]) -> Iterator[Turn]:
+    """Yield what of turns lies outside of others, and of those before; all are in order of time."""
+    free = 0.0
+    for start, end, speaker in turns:
+        begin, free = max(start, free), max(end, free)
+        for other, stop, _ in others[bisect_right(others, begin, key=itemgetter(1)) :]:
+            if other >= end:
+                break
+            if begin < other:
+                yield begin, other, speaker
+            begin = stop
+        if begin < end:
+            yield begin, end, speaker
 
 
 def _joined(turns: list[Turn]) -> Iterator[Turn]:
