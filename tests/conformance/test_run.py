@@ -71,6 +71,8 @@ class ScriptedCores:
     """Index of the `hypothesis` call that fails."""
     words: int = WINDOW_SECONDS
     """How many they write down of a window, at most."""
+    word_seconds: float = 0.5
+    """How long each of them is."""
     together: int = 1
     """How many windows they wait for before they answer the first."""
     calls: list[tuple[str, Any]] = field(default_factory=list)
@@ -109,7 +111,8 @@ class ScriptedCores:
 
     def _word(self, text: str, second: int) -> AlignedWord:
         tokens = self.tokenizer.encode(text)
-        return AlignedWord(word=text, tokens=tokens, start=second, end=second + 0.5, probability=0.5)
+        end = second + self.word_seconds
+        return AlignedWord(word=text, tokens=tokens, start=second, end=end, probability=0.5)
 
     def _tokens(self, words: list[AlignedWord], seconds: int | None) -> list[int]:
         if seconds is None:
@@ -135,10 +138,13 @@ class ScriptedCores:
             self._all_together.set()
         try:
             await asyncio.sleep(0.01 if core == "hypothesis" else 0.002)
-            if core == "hypothesis":
-                await self._all_together.wait()
+            await self._waited_for(core)
         finally:
             self.under_way[core] -= 1
+
+    async def _waited_for(self, core: str) -> None:
+        if core == "hypothesis":
+            await self._all_together.wait()
 
 
 def upload(samples: Samples) -> bytes:
@@ -601,6 +607,142 @@ class TestKnownSpeakers:
             conduct(
                 recording(400.0), NoEmbeddings(scripted().tokenizer), "diarized_asr", known_speakers=known
             )
+
+
+@dataclass
+class VoicesInSamples(ScriptedCores):
+    """Cores to which a phrase sounds like the number that its samples are.
+
+    Diarization still hears one speaker.
+    """
+
+    word_seconds: float = 0.9
+    behind: int = 1
+    """How many windows Whisper is asked for before it is said what the first phrases sound like."""
+    phrases_fail: bool = False
+    _may_be_heard: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.under_way["phrases"] = 0
+
+    async def embeddings(self, span: Samples, hop: int, activity: NDArray[np.uint8]) -> NDArray[np.float32]:
+        if activity[..., 0].all():
+            return await super().embeddings(span, hop, activity)
+        await self._work("phrases", len(span))
+        if self.phrases_fail:
+            raise InternalError("the core is gone")
+        embeddings = np.full((len(activity), SPEAKERS, DIMENSION), np.nan, np.float32)
+        for window, speaker in np.argwhere(activity.any(axis=1)):
+            middle = np.flatnonzero(activity[window, :, speaker]).mean() / FRAMES * 160_000
+            embeddings[window, speaker] = np.eye(DIMENSION)[span[round(window * hop + middle)]]
+        return embeddings
+
+    async def _waited_for(self, core: str) -> None:
+        await super()._waited_for(core)
+        if len(self.of("hypothesis")) >= self.behind:
+            self._may_be_heard.set()
+        if core == "phrases":
+            await self._may_be_heard.wait()
+
+
+class TestPhrases:
+    """Two voices, ten seconds each, and words of nearly a second."""
+
+    SECONDS = 100
+    WHO = np.arange(SECONDS) // 10 % 2
+
+    @pytest.fixture
+    def two(self) -> bytes:
+        return upload(np.repeat(self.WHO, 16_000).astype(np.int16))
+
+    @pytest.fixture
+    def cores(self, scripted: Scripted) -> VoicesInSamples:
+        return VoicesInSamples(scripted().tokenizer)
+
+    @pytest.mark.parametrize("mode", ["batched", "sequential"])
+    def test_divide_turns(self, conduct: Conduct, cores: VoicesInSamples, two: bytes, mode: str) -> None:
+        answer, _ = conduct(two, cores, "diarized_asr", mode=mode, vad_filter=mode == "batched")
+        words = [word for segment in answer.segments for word in segment.words]
+        assert "".join(word.word for word in words).strip() == answer.text
+        assert len(words) == pytest.approx(self.SECONDS, abs=5)
+        for word in words:
+            middle = (word.time_interval.start + word.time_interval.end) / 2
+            # A phrase of three seconds may reach into what the other one says.
+            if 3.0 < middle % 10 < 7.0:
+                assert word.speaker == f"SPEAKER_0{self.WHO[int(middle)]}"
+        for turns in (answer.turns, answer.exclusive_turns):
+            assert [turn.speaker for turn in turns] == ["SPEAKER_00", "SPEAKER_01"] * 5
+            starts = [turn.time_interval.start for turn in turns]
+            assert starts == pytest.approx(range(0, self.SECONDS, 10), abs=2.0)
+
+    @pytest.mark.parametrize("attribution", ["word", "sentence"])
+    def test_are_not_heard_for_words_by_times(
+        self, conduct: Conduct, cores: VoicesInSamples, two: bytes, attribution: str
+    ) -> None:
+        answer, _ = conduct(two, cores, "diarized_asr", attribution=attribution)
+        assert cores.of("phrases") == []
+        assert answer.speakers == ["SPEAKER_00"]
+
+    @pytest.mark.parametrize("asked", ["diarization", "transcription"])
+    def test_are_not_heard_for_half_of_it(
+        self, conduct: Conduct, cores: VoicesInSamples, two: bytes, asked: Pipeline
+    ) -> None:
+        conduct(two, cores, asked, attribution="voice")
+        assert cores.of("phrases") == []
+
+    def test_are_known_by_name(self, conduct: Conduct, cores: VoicesInSamples, two: bytes) -> None:
+        zoe = KnownSpeaker(name="Zoë", embedding=tuple(3.0 * np.eye(DIMENSION)[1]))
+        answer, _ = conduct(two, cores, "diarized_asr", known_speakers=[zoe], speaker_embeddings=True)
+        assert answer.speakers == ["SPEAKER_00", "Zoë"]
+        assert list(answer.known_speakers) == list(answer.speaker_embeddings)[1:] == ["Zoë"]
+        assert {segment.speaker for segment in answer.segments} == {"SPEAKER_00", "Zoë"}
+
+    @pytest.mark.parametrize(
+        ("speakers", "found"),
+        [(1, 1), (2, 2), (5, 2)],
+    )
+    def test_are_as_many_as_asked_for(
+        self, conduct: Conduct, cores: VoicesInSamples, two: bytes, speakers: int, found: int
+    ) -> None:
+        """Options that have no effect are told before that."""
+        options = {"num_speakers": speakers, "vad_filter": False, "vad_parameters": {"threshold": 0.4}}
+        answer, _ = conduct(two, cores, "diarized_asr", **options)
+        assert len(answer.speakers) == found
+        assert (
+            answer.warnings
+            == [
+                "vad_parameters: has no effect without vad_filter",
+                "exactly 5 speakers were asked for, but 2 could be told apart",
+            ][: 1 if found == speakers else 2]
+        )
+
+    def test_no_more_at_once_than_allowed(self, conduct: Conduct, cores: VoicesInSamples) -> None:
+        """They are slow, and those of twelve windows wait for them."""
+        cores.behind = 12
+        conduct(recording(400.0), cores, "diarized_asr")
+        assert len(cores.of("phrases")) >= 12
+        assert cores.most_at_once["phrases"] == LIMITS.spans_in_flight
+
+    def test_are_heard_while_others_are_written(self, conduct: Conduct, cores: VoicesInSamples) -> None:
+        conduct(recording(400.0), cores, "diarized_asr")
+        called = [core for core, _ in cores.calls]
+        assert called.index("phrases") < len(called) - 1 - called[::-1].index("hypothesis")
+
+    def test_failure_of_a_core_at_one_ends_it(self, conduct: Conduct, cores: VoicesInSamples) -> None:
+        """And nothing is left under way, as `conduct` asserts."""
+        cores.phrases_fail = True
+        with pytest.raises(InternalError, match="the core is gone"):
+            conduct(recording(1_800.0), cores, "diarized_asr")
+        assert set(cores.under_way.values()) == {0}
+        assert len(cores.of("phrases")) <= LIMITS.spans_in_flight
+        # Of the sixty.
+        assert len(cores.of("hypothesis")) < 30
+
+    def test_failure_of_whisper_ends_them(self, conduct: Conduct, cores: VoicesInSamples) -> None:
+        cores.fails_at = 5
+        with pytest.raises(InternalError, match="the core is gone"):
+            conduct(recording(400.0), cores, "diarized_asr")
+        assert set(cores.under_way.values()) == {0}
 
 
 class TestTurns:

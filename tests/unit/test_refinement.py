@@ -136,7 +136,7 @@ class TestTurns:
         np.testing.assert_allclose(found.voices["SPEAKER_01"], np.eye(DIMENSION)[1], atol=0.01)
 
     def test_away_from_phrases_are_whose_their_label_usually_is(self) -> None:
-        """Somebody laughs, long after the last word of the second speaker, whose turn begins a minute later."""
+        """Somebody laughs, long after the last word."""
         turns = [
             *(turn(f"SPEAKER_0{at % 2}", start, start + 2.9) for at, start in enumerate(range(0, 18, 3))),
             turn("SPEAKER_00", 60.0, 61.0),
@@ -377,4 +377,6 @@ def test_whatever_comes_in(
 
 
 def turn_of(one: AsrWord) -> SpeakerDiarizationSegment:
-    return turn("", one.time_interval.start, one.time_interval.end)
+    """A turn has a length."""
+    start = one.time_interval.start
+    return turn("", start, max(one.time_interval.end, round(start + 0.001, 3)))

@@ -51,7 +51,12 @@ def with_speakers(segments: Iterable[AsrSegment], words: Sequence[AsrWord]) -> l
     Args:
         segments: The transcript.
         words: All of its words, at least one, with their speakers.
+
+    Raises:
+        ValueError: A segment has text but no words.
     """
+    segments = list(segments)
+    _words_of(segments)
     originals = [segment for segment in segments if segment.words]
     return regroup(words, originals, origins_by_membership(originals))
 

@@ -120,7 +120,8 @@ def lay_out(found: Iterable[Phrase], num_samples: int) -> Iterator[PhrasesOfSpan
             continue
         if span is not None:
             yield span
-        span = PhrasesOfSpan(start, stop)
+        # The network hears a voice against the sound around it.
+        span = PhrasesOfSpan(start, max(stop, min(num_samples, start + WINDOW_SAMPLES)))
         span.take(start, stop)
     if span is not None:
         yield span

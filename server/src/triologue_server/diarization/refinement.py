@@ -128,7 +128,7 @@ class _Renaming:
         parts = list(chain.from_iterable(self._parts.values()))
         speaking = {speaker for _, _, speaker in parts}
         self._unheard = [
-            (start, max(end, start + _SHORTEST_SECONDS), speaker)
+            (start, max(end, round(start + _SHORTEST_SECONDS, 3)), speaker)
             for (start, end), speaker in zip(self._times.tolist(), self._said.tolist(), strict=True)
             if speaker not in speaking
         ]
@@ -139,11 +139,10 @@ class _Renaming:
         parts: list[Turn] = []
         for turn in turns:
             start, end = turn.time_interval.start, turn.time_interval.end
-            own = self._parts[turn.speaker]
-            for begin, stop, speaker in own[bisect_right(own, start, key=itemgetter(1)) :]:
-                if begin >= end:
-                    break
-                parts.append((max(begin, start), min(stop, end), speaker))
+            parts += [
+                (max(begin, start), min(stop, end), speaker)
+                for begin, stop, speaker in _between(self._parts[turn.speaker], start, end)
+            ]
         parts.sort()
         return sorted(_joined(parts + list(_outside(sorted(self._unheard), parts))))
 
@@ -162,17 +161,23 @@ class _Renaming:
         return int(self._said[phrase]) if is_near and self._main[phrase] == label else self._usual[label]
 
 
+def _between(turns: Sequence[Turn], start: float, end: float) -> Iterator[Turn]:
+    """Yield the turns that touch a stretch of time; they are in order, and none overlaps the next."""
+    for at in range(bisect_right(turns, start, key=itemgetter(1)), len(turns)):
+        if turns[at][0] >= end:
+            break
+        yield turns[at]
+
+
 def _outside(turns: Sequence[Turn], others: Sequence[Turn]) -> Iterator[Turn]:
     """Yield what of turns lies outside of others, and of those before; all are in order of time."""
     free = 0.0
     for start, end, speaker in turns:
         begin, free = max(start, free), max(end, free)
-        for other, stop, _ in others[bisect_right(others, begin, key=itemgetter(1)) :]:
-            if other >= end:
-                break
+        for other, stop, _ in _between(others, begin, end):
             if begin < other:
                 yield begin, other, speaker
-            begin = stop
+            begin = max(begin, stop)
         if begin < end:
             yield begin, end, speaker
 

@@ -7,7 +7,6 @@ they agree, is estimated by expectation maximization, with the phrases as a hidd
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,5 +123,10 @@ def _groups(
     if low <= len(groups) <= high:
         return groups
     wanted = low if len(groups) < low else high
-    cuts: Any = (cut(count, "maxclust") for count in range(1, min(len(voices), 10 * wanted) + 1))
-    return min(cuts, key=lambda groups: abs(len(groups) - wanted))
+    for count in range(1, min(len(voices), 10 * wanted) + 1):
+        found = cut(count, "maxclust")
+        if abs(len(found) - wanted) < abs(len(groups) - wanted):
+            groups = found
+        if len(groups) == wanted:
+            break
+    return groups
