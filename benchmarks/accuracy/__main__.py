@@ -7,7 +7,6 @@ goes through the recordings of data folders whose turns or words people wrote do
 conversation. With `--no-words` nothing is transcribed, and turns alone are scored.
 """
 
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +17,7 @@ from benchmarks.accuracy.cases import NumSpeakers, cases
 from benchmarks.accuracy.contenders import SERVICE, THREADS, contenders, names, peer_of
 from benchmarks.accuracy.groups import goals, groups, rows, without_empty
 from benchmarks.accuracy.judging import judge_all
+from benchmarks.machine import versions_of
 from benchmarks.pipeline import device_of
 from benchmarks.recordings import Recording, recordings
 from benchmarks.report import Report, Value, show
@@ -47,16 +47,6 @@ def _described(settings: Settings, words: bool, told: NumSpeakers) -> dict[str, 
         "overlap": "scored",
         "num_speakers": told.value,
     }
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _chosen(contender: list[str] | None, words: bool) -> list[str]:
@@ -93,7 +83,7 @@ def main(
     found = [*(recording for folder in data or () for recording in recordings(folder)), sample]
     every = cases(found, words)
     report = Report(options=_described(settings, words, num_speakers), rows=[])
-    report.versions |= _versions()
+    report.versions |= versions_of(_PACKAGES)
     with service(settings, url, progress) as address, Client(address) as client:
         report.versions |= triton_version(address)
         ready = contenders(chosen, words, client, settings)
