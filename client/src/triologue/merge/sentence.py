@@ -41,10 +41,14 @@ class _Track(NamedTuple):
     starts: list[float]
     ends: list[float]
 
-    def around(self, word: Span) -> list[Span]:
-        """Return the turns that touch `word`, the last one before it and the first one after it."""
-        first = max(0, bisect_left(self.ends, word.start) - 1)
-        return self.turns[first : bisect_right(self.starts, word.end) + 1]
+    def touching(self, word: Span) -> list[Span]:
+        """Return the turns that touch `word`."""
+        return self.turns[bisect_left(self.ends, word.start) : bisect_right(self.starts, word.end)]
+
+    def beside(self, word: Span) -> list[Span]:
+        """Return the last turn before `word` and the first one after it, where it touches none."""
+        following = bisect_left(self.ends, word.start)
+        return self.turns[max(0, following - 1) : following + 1]
 
 
 def _speakers_by_turn(words: Sequence[AsrWord], turns: Iterable[SpeakerDiarizationSegment]) -> list[str]:
@@ -74,8 +78,12 @@ def _tracks(turns: Iterable[SpeakerDiarizationSegment]) -> list[_Track]:
 
 def _best_turn(word: Span, tracks: Iterable[_Track]) -> tuple[Span, str]:
     """Return the turn with the largest overlap, among equals the nearest, and its speaker."""
+    found = [(turn, track.speaker) for track in tracks for turn in track.touching(word)]
+    if len(found) == 1:
+        return found[0]
+    # A turn that touches the word is nearer than any that does not.
     return min(
-        ((turn, track.speaker) for track in tracks for turn in track.around(word)),
+        found or [(turn, track.speaker) for track in tracks for turn in track.beside(word)],
         key=lambda found: (-word.overlap(found[0]), word.gap(found[0]), word.distance(found[0]), found),
     )
 
