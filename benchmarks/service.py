@@ -66,7 +66,7 @@ def described(settings: Settings) -> dict[str, Value]:
 def triton_version(url: str) -> dict[str, str]:
     """Return the version of the server's Triton, by its name."""
     with Client(url) as client:
-        return {"tritonserver": client.health().version}
+        return {"tritonserver": client.server_info().version}
 
 
 class CoreClient:

@@ -62,7 +62,7 @@ OPTIONS: dict[str, tuple[str, dict[str, Any], str]] = {
 def healthy_after(triton: TritonServer) -> Any:
     yield
     with Client(triton.http_url) as client:
-        assert all(client.health().models.values())
+        assert all(client.server_info().models.values())
         assert client.transcribe(silence(1)).transcription_info.language == "silence"
 
 

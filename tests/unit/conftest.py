@@ -1,12 +1,15 @@
 """Small servers that speak Triton's HTTP and gRPC on real sockets, for the tests of the client."""
 
+import base64
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -25,52 +28,102 @@ TRANSCRIPT = {
 }
 TURNS = {"turns": [{"time_interval": {"start": 0.0, "end": 1.0}, "speaker": "SPEAKER_00"}]}
 ANSWERS = {
-    "transcription": HALF | TRANSCRIPT,
-    "diarization": HALF | TURNS,
-    "diarized_asr": HALF | TRANSCRIPT | TURNS,
+    "transcription": {"type": "transcription", **HALF, **TRANSCRIPT},
+    "diarization": {"type": "diarization", **HALF, **TURNS},
+    "diarized_asr": {"type": "diarized_asr", **HALF, **TRANSCRIPT, **TURNS},
 }
+INFO = json.dumps({"type": "info", "audio": HALF["audio"]}).encode()
+PROGRESS = json.dumps(
+    {"type": "progress", "stage": "transcription", "completed": 1.0, "total": 30.0}
+).encode()
+SEGMENT = json.dumps({"type": "segment", "segment": TRANSCRIPT["segments"][0]}).encode()
+SETTINGS = {"whisper": "base", "upload_mb": "512"}
 
-# What a server does with (model, parameters, audio, headers): the JSON of a result, or a status and a text.
-Answer = Callable[[str, dict[str, Any], bytes, dict[str, str]], bytes | tuple[Any, str]]
+# What a server does with (pipeline, parameters, audio, headers): the JSON of a result; or a status and a
+# text, of the request alone where the status is None; or events, one by one.
+Answer = Callable[[str, dict[str, Any], bytes, dict[str, str]], bytes | tuple[Any, str] | Iterator[bytes]]
 
 
-def echo(model: str, parameters: dict[str, Any], audio: bytes, headers: dict[str, str]) -> bytes:
+def echo(pipeline: str, parameters: dict[str, Any], audio: bytes, headers: dict[str, str]) -> bytes:
     """Answer with a result whose warnings say what arrived."""
-    seen = {"model": model, "parameters": parameters, "audio": audio.decode(), "name": headers.get("x-name")}
-    return json.dumps(ANSWERS[model] | {"warnings": [json.dumps(seen)]}).encode()
+    seen = {
+        "model": pipeline,
+        "parameters": parameters,
+        "audio": audio.decode("latin-1"),
+        "name": headers.get("x-name"),
+        "key": headers.get("authorization"),
+        "peer": headers["peer"],
+    }
+    return json.dumps(ANSWERS[pipeline] | {"warnings": [json.dumps(seen)]}).encode()
+
+
+def result_event(result: bytes) -> bytes:
+    return b'{"type": "result", "result": %b}' % result
+
+
+@dataclass
+class Asked:
+    """What a server was asked."""
+
+    pipeline: str
+    parameters: dict[str, Any]
+    audio: bytes
+    headers: dict[str, str]
+
+    def answered(self, answer: Answer) -> tuple[Any, str] | Iterator[bytes]:
+        """Return an error, or the events that were asked for."""
+        assert self.parameters.pop("pipeline") == self.pipeline
+        events = self.parameters.pop("events")
+        came = answer(self.pipeline, self.parameters, self.audio, self.headers)
+        if isinstance(came, bytes):
+            return iter([*([INFO, PROGRESS, SEGMENT] if events == "all" else []), result_event(came)])
+        return came
 
 
 @contextmanager
-def http_server(answer: Answer, port: int) -> Iterator[str]:
+def http_server(answer: Answer, port: int, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
         def do_GET(self) -> None:
-            known = (
-                self.path.split("/")[3] in {"transcription", "diarization"} if "models" in self.path else True
-            )
-            body = b'{"version": "2.51.0"}' if self.path == "/v2" else b""
+            parts = self.path.split("/")
+            known = "models" not in parts or parts[parts.index("models") + 1] != "diarized_asr"
+            body = b""
+            if self.path == "/v2":
+                body = b'{"version": "2.51.0"}'
+            elif parts[-1] == "config":
+                settings = {name: {"string_value": value} for name, value in SETTINGS.items()}
+                body = json.dumps({"parameters": settings}).encode()
             self.reply(200 if known else 400, body)
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            split = int(self.headers["Inference-Header-Content-Length"])
-            parameters = json.loads(body[:split])["parameters"]
-            assert parameters.pop("binary_data_output") is True
+            assert self.path.endswith("/v2/models/diarized_asr_stream/generate_stream"), self.path
+            fields = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            assert fields.pop("encoding") == "base64"
+            audio = base64.b64decode(fields.pop("AUDIO"), validate=True)
             headers = {name.lower(): value for name, value in self.headers.items()}
-            answered = answer(self.path.split("/")[3], parameters, body[split + 4 :], headers)
-            if isinstance(answered, tuple):
-                self.reply(answered[0], answered[1].encode())
-                return
-            data = struct.pack("<I", len(answered)) + answered
-            output = {"name": "RESULT", "datatype": "BYTES", "shape": [1]}
-            head = json.dumps(
-                {"outputs": [output | {"parameters": {"binary_data_size": len(data)}}]}
-            ).encode()
-            self.reply(200, head + data, {"Inference-Header-Content-Length": str(len(head))})
+            headers["peer"] = str(self.client_address[1])
+            came = Asked(fields["pipeline"], fields, audio, headers).answered(answer)
+            if isinstance(came, tuple):
+                self.reply(came[0], came[1].encode())
+            else:
+                self.stream(came)
 
-        def reply(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+        def stream(self, events: Iterator[bytes]) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream; charset=utf-8")
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for event in events:
+                self.chunk(b"data: %b\n\n" % json.dumps({"EVENT": event.decode()}).encode())
+            self.chunk(b"")
+
+        def chunk(self, data: bytes) -> None:
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
+
+        def reply(self, status: int, body: bytes) -> None:
             self.send_response(status)
-            for name, value in ({"Content-Length": str(len(body))} | (headers or {})).items():
-                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
 
@@ -80,11 +133,17 @@ def http_server(answer: Answer, port: int) -> Iterator[str]:
     class Server(ThreadingHTTPServer):
         request_queue_size = 64
 
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            """Callers who go away are what some tests are about."""
+
     with Server(("127.0.0.1", port), Handler) as server:
+        server.daemon_threads, server.block_on_close = True, False
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
+            yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
         finally:
             server.shutdown()
             thread.join()
@@ -110,6 +169,12 @@ class Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):
             )
         return service_pb2.ModelReadyResponse(ready=True)
 
+    def ModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+        reply = service_pb2.ModelConfigResponse()
+        for name, value in SETTINGS.items():
+            reply.config.parameters[name].string_value = value
+        return reply
+
     def ModelStreamInfer(self, requests: Any, context: Any) -> Any:  # noqa: N802
         request = next(requests)
         assert request.model_name == "diarized_asr_stream"
@@ -117,36 +182,37 @@ class Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):
             name: getattr(value, value.WhichOneof("parameter_choice"))
             for name, value in request.parameters.items()
         }
-        assert parameters.pop("events") == "result"
-        answered = self.answer(
-            parameters.pop("pipeline"),
-            parameters,
-            request.raw_input_contents[0][4:],
-            dict(context.invocation_metadata()),
-        )
-        if isinstance(answered, tuple):
-            status, text = answered
-            if status is None:  # what Triton says of a request, and not of the connection
-                yield service_pb2.ModelStreamInferResponse(error_message=text)
-                return
-            context.abort(status, text)
-        event = b'{"type": "result", "result": %b}' % answered
-        reply = service_pb2.ModelInferResponse(
-            outputs=[{"name": "EVENT", "datatype": "BYTES", "shape": [1]}],
-            raw_output_contents=[struct.pack("<I", len(event)) + event],
-        )
-        yield service_pb2.ModelStreamInferResponse(infer_response=reply)
+        (content,) = request.raw_input_contents
+        assert struct.unpack("<I", content[:4]) == (len(content) - 4,)
+        headers = dict(context.invocation_metadata()) | {"peer": context.peer().rpartition(":")[2]}
+        came = Asked(parameters["pipeline"], parameters, content[4:], headers).answered(self.answer)
+        if isinstance(came, tuple):
+            status, text = came
+            if status is not None:
+                context.abort(status, text)
+            yield service_pb2.ModelStreamInferResponse(error_message=text)
+            return
+        for event in came:
+            reply = service_pb2.ModelInferResponse(
+                outputs=[{"name": "EVENT", "datatype": "BYTES", "shape": [1]}],
+                raw_output_contents=[struct.pack("<I", len(event)) + event],
+            )
+            yield service_pb2.ModelStreamInferResponse(infer_response=reply)
+        # As Triton does, the end of it is said in a reply of its own.
+        yield service_pb2.ModelStreamInferResponse(infer_response=service_pb2.ModelInferResponse())
 
 
 @contextmanager
-def grpc_server(answer: Answer, port: int) -> Iterator[str]:
-    with ThreadPoolExecutor(8) as pool:
-        server = grpc.server(pool)
+def grpc_server(answer: Answer, port: int, tls: Any = None) -> Iterator[str]:
+    with ThreadPoolExecutor(16) as pool:
+        options = [("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)]
+        server = grpc.server(pool, options=options)
         service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(Servicer(answer), server)
-        port = server.add_insecure_port(f"127.0.0.1:{port}")
+        address = f"127.0.0.1:{port}"
+        port = server.add_secure_port(address, tls) if tls else server.add_insecure_port(address)
         server.start()
         try:
-            yield f"grpc://127.0.0.1:{port}"
+            yield f"grpc{'s' if tls else ''}://127.0.0.1:{port}"
         finally:
             server.stop(None).wait()
 
@@ -156,10 +222,12 @@ Serve = Callable[..., AbstractContextManager[str]]
 
 @pytest.fixture
 def serve() -> Serve:
-    """Return `serve(scheme, answer=echo, port=0)`, a context manager that gives the URL of a server."""
+    """Return `serve(scheme, answer=echo, port=0, tls=None)`, a context manager that gives a server's URL."""
 
-    def serve(scheme: str, answer: Answer = echo, port: int = 0) -> AbstractContextManager[str]:
-        return {"http": http_server, "grpc": grpc_server}[scheme](answer, port)
+    def serve(
+        scheme: str, answer: Answer = echo, port: int = 0, tls: Any = None
+    ) -> AbstractContextManager[str]:
+        return {"http": http_server, "grpc": grpc_server}[scheme](answer, port, tls)
 
     return serve
 

@@ -3,6 +3,7 @@
 The typed client and the wire schema of the Triologue service. Nothing here imports torch.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from triologue.layout.cues import Cue, CueStyle, cues
@@ -12,32 +13,41 @@ from triologue.schema import *  # noqa: F403
 from triologue.schema import __all__ as _schema
 
 if TYPE_CHECKING:
+    from triologue.async_client import AsyncClient
     from triologue.client import Client
-    from triologue.protocol import ServerHealth
+    from triologue.many import Outcome
+    from triologue.protocol.server import ServerInfo
+    from triologue.transport.address import Tls
 
 __version__ = "0.1.0"
 
 __all__ = [
     *_schema,
+    "AsyncClient",
     "Client",
     "Cue",
     "CueStyle",
+    "Outcome",
     "PostProcessingForDiarizedAsr",
-    "ServerHealth",
+    "ServerInfo",
+    "Tls",
     "__version__",
     "cues",
     "paragraphs",
 ]
 
 
+_LATE = {
+    "AsyncClient": "triologue.async_client",
+    "Client": "triologue.client",
+    "Outcome": "triologue.many",
+    "ServerInfo": "triologue.protocol.server",
+    "Tls": "triologue.transport.address",
+}
+
+
 def __getattr__(name: str) -> object:
-    """Import the client when it is first asked for: the schema's other users need no tritonclient."""
-    if name == "Client":
-        from triologue.client import Client
-
-        return Client
-    if name == "ServerHealth":
-        from triologue.protocol import ServerHealth
-
-        return ServerHealth
+    """Import what needs the network when it is first asked for: the schema's other users do not need it."""
+    if name in _LATE:
+        return getattr(import_module(_LATE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

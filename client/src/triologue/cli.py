@@ -175,7 +175,7 @@ def health(url: Url = DEFAULT_URL) -> None:
     """Show which models take requests; the exit status is 1 when one does not."""
     with _connect(url) as client:
         try:
-            state = client.health()
+            state = client.server_info()
         except TriologueError as error:
             _report(error)
             raise typer.Exit(1) from None

@@ -9,15 +9,14 @@ from typing import Literal, TypedDict
 from triologue.schema import KnownSpeaker, VadParameters
 
 
-class WhisperKeywords(TypedDict, total=False):
-    """Fields of `WhisperParams`."""
+class TranslationKeywords(TypedDict, total=False):
+    """Fields of `WhisperParams` but for `task`."""
 
     language: str | None
     beam_size: int
     best_of: int
     temperature: float | tuple[float, ...]
     mode: Literal["batched", "sequential"]
-    task: Literal["transcribe", "translate"]
     word_timestamps: bool
     without_timestamps: bool | None
     vad_filter: bool
@@ -45,6 +44,12 @@ class WhisperKeywords(TypedDict, total=False):
     language_detection_segments: int
     language_detection_threshold: float
     clip_timestamps: tuple[float, ...]
+
+
+class WhisperKeywords(TranslationKeywords, total=False):
+    """Fields of `WhisperParams`."""
+
+    task: Literal["transcribe", "translate"]
 
 
 class DiarizationKeywords(TypedDict, total=False):

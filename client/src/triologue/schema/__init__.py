@@ -13,6 +13,7 @@ from triologue.schema.asr import (
     TimeInterval,
 )
 from triologue.schema.errors import (
+    AccessDenied,
     Cancelled,
     DeadlineExceeded,
     ErrorCode,
@@ -58,6 +59,7 @@ from triologue.schema.results import (
 from triologue.schema.speakers import KnownSpeaker
 
 __all__ = [
+    "AccessDenied",
     "AsrSegment",
     "AsrTranscription",
     "AsrTranscriptionInfo",

@@ -5,6 +5,7 @@
     ├── InvalidOption        INVALID_OPTION      an option does not exist or is out of range
     ├── PayloadTooLarge      PAYLOAD_TOO_LARGE   more bytes or more seconds than the server takes
     ├── NotFound             NOT_FOUND           no such model on this server
+    ├── AccessDenied         ACCESS_DENIED       the API key or certificate is missing or refused
     ├── ServerOverloaded     OVERLOADED          queues are full; safe to try again
     ├── ServerUnavailable    UNAVAILABLE         the server is not there or not ready; safe to try again
     ├── DeadlineExceeded     DEADLINE_EXCEEDED   no answer within the caller's deadline
@@ -24,6 +25,7 @@ class ErrorCode(str, Enum):
     INVALID_OPTION = "INVALID_OPTION"
     PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"
     NOT_FOUND = "NOT_FOUND"
+    ACCESS_DENIED = "ACCESS_DENIED"
     OVERLOADED = "OVERLOADED"
     UNAVAILABLE = "UNAVAILABLE"
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
@@ -82,6 +84,12 @@ class NotFound(TriologueError):
     code = ErrorCode.NOT_FOUND
 
 
+class AccessDenied(TriologueError):
+    """What stands before the server wants an API key or a certificate, or refuses the one it got."""
+
+    code = ErrorCode.ACCESS_DENIED
+
+
 class ServerOverloaded(TriologueError):
     """The server's queues are full; the same request may be sent again later."""
 
@@ -117,6 +125,7 @@ _ERRORS: tuple[type[TriologueError], ...] = (
     InvalidOption,
     PayloadTooLarge,
     NotFound,
+    AccessDenied,
     ServerOverloaded,
     ServerUnavailable,
     DeadlineExceeded,

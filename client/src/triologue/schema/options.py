@@ -257,3 +257,5 @@ class StreamParams(WireModel):
     """Which answer is wanted."""
     events: Literal["all", "result"] = "all"
     """Every event, or the last one alone."""
+    encoding: Literal["binary", "base64"] = "binary"
+    """How the recording is written: its bytes, or base64 text, since JSON holds no bytes."""

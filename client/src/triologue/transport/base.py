@@ -1,36 +1,81 @@
-"""What the client asks of a transport."""
+"""What the drivers ask of a transport."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
-from triologue.protocol import AnyResult, Request
+from triologue.protocol.deadline import Deadline
+from triologue.protocol.request import Request
+from triologue.protocol.steps import Ask
+from triologue.recording import Recording
 
 
-class Transport(Protocol):
-    """One way to reach a Triton server.
+class Exchange(Protocol):
+    """A request under way."""
 
-    Every method but `close` raises a `TriologueError` when the server gives no answer.
-    """
+    def receive(self) -> str | bytes | None:
+        """Wait for the next event; `None` when there are no more.
 
-    def infer(self, request: Request[AnyResult]) -> AnyResult:
-        """Send a request and return its answer."""
-        ...
-
-    def is_live(self, timeout_s: float) -> bool:
-        """Say whether the server runs."""
-        ...
-
-    def is_ready(self, timeout_s: float) -> bool:
-        """Say whether the server has loaded all of its models."""
-        ...
-
-    def is_model_ready(self, model: str, timeout_s: float) -> bool:
-        """Say whether a model takes requests; one that does not exist does not."""
-        ...
-
-    def server_version(self, timeout_s: float) -> str:
-        """Return the version of Triton."""
+        Raises:
+            TriologueError: The server gave an error, or none in time.
+        """
         ...
 
     def close(self) -> None:
+        """Let the exchange go; a server that still works on it is told to stop."""
+        ...
+
+    def abort(self) -> None:
+        """End the exchange from another thread: `receive` raises `Cancelled`."""
+        ...
+
+
+class Transport(Protocol):
+    """A way to reach a server. Threads may share it."""
+
+    def open(self, request: Request[Any], recording: Recording, deadline: Deadline) -> Exchange:
+        """Send a request.
+
+        Raises:
+            OSError: The recording cannot be read.
+            TriologueError: It could not be sent, or was refused.
+        """
+        ...
+
+    def ask(self, question: Ask) -> Any:
+        """Ask the server about itself.
+
+        Raises:
+            TriologueError: It gives no answer.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close what is open."""
+        ...
+
+
+class AsyncExchange(Protocol):
+    """A request under way."""
+
+    async def receive(self) -> str | bytes | None:
+        """Wait for the next event, as `Exchange.receive` does."""
+        ...
+
+    async def close(self) -> None:
+        """Let the exchange go; a server that still works on it is told to stop."""
+        ...
+
+
+class AsyncTransport(Protocol):
+    """A way to reach a server, of one event loop."""
+
+    async def open(self, request: Request[Any], recording: Recording, deadline: Deadline) -> AsyncExchange:
+        """Send a request, as `Transport.open` does."""
+        ...
+
+    async def ask(self, question: Ask) -> Any:
+        """Ask the server about itself, as `Transport.ask` does."""
+        ...
+
+    async def close(self) -> None:
         """Close what is open."""
         ...

@@ -1,65 +1,55 @@
-"""What tritonclient's HTTP client and its sockets raise, as the errors of `triologue.schema.errors`."""
+"""What httpx raises, as the errors of `triologue.schema.errors`."""
 
+import os
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPException
 
-from tritonclient.utils import InferenceServerException
+import httpx
+import httpx_sse
 
-from triologue.schema import (
-    Cancelled,
-    DeadlineExceeded,
-    InternalError,
-    NotFound,
-    PayloadTooLarge,
-    ServerOverloaded,
-    ServerUnavailable,
-    TriologueError,
-    server_error,
-)
-
-_STATUS: dict[str, type[TriologueError]] = {
-    "404": NotFound,
-    "408": DeadlineExceeded,
-    "413": PayloadTooLarge,
-    "429": ServerOverloaded,
-    "499": Cancelled,
-    "502": ServerUnavailable,
-    "503": ServerUnavailable,
-    "504": DeadlineExceeded,
-}
+from triologue.protocol.deadline import Deadline
+from triologue.schema import ServerUnavailable
+from triologue.transport.http_messages import not_triton
 
 
 @contextmanager
-def typed_errors(url: str, timeout_s: float) -> Iterator[None]:
-    """Turn exceptions of tritonclient, sockets and HTTP into a `TriologueError` that names the server.
+def typed_errors(url: str, deadline: Deadline) -> Iterator[None]:
+    """Turn exceptions of httpx into a `TriologueError` that names the server.
 
     Raises:
         TriologueError: The type says what went wrong; the exception it was is its `__cause__`.
     """
     try:
         yield
-    except InferenceServerException as error:
-        raise _from_triton(error, url) from error
-    except TimeoutError as error:
-        # With an errno it was the operating system that gave up connecting, before the caller's deadline.
-        if error.errno is not None:
-            raise ServerUnavailable(f"{url} cannot be reached: {error.strerror}") from error
-        raise DeadlineExceeded(f"no answer from {url} within {timeout_s:g} s") from error
-    except OSError as error:
-        raise ServerUnavailable(f"{url} cannot be reached: {error.strerror or error}") from error
-    except HTTPException as error:
-        raise ServerUnavailable(f"{url} broke off the connection: {error}") from error
-    except (ValueError, LookupError) as error:
-        raise InternalError(f"{url} gave an answer that is not Triton's: {error}") from error
+    except httpx_sse.SSEError as error:
+        raise not_triton(url, error) from error
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
+        if deadline.has_passed:
+            raise deadline.error() from error
+        raise ServerUnavailable(f"{url} cannot be reached: {_reason(error)}") from error
+    except (httpx.TimeoutException, TimeoutError) as error:
+        raise deadline.error() from error
+    except httpx.TransportError as error:
+        if deadline.has_passed:
+            raise deadline.error() from error
+        raise ServerUnavailable(f"{url} broke off the connection: {_reason(error)}") from error
+    except (httpx.HTTPError, httpx.StreamError) as error:
+        raise not_triton(url, error) from error
 
 
-def _from_triton(error: InferenceServerException, url: str) -> TriologueError:
-    text, status = str(error.message()), error.status()
-    if (typed := server_error(text)) is not None:
-        return typed
-    if status is None:
-        return InternalError(text)
-    # tritonclient keeps a body it could not read as JSON, the page of a proxy say, in the details.
-    text = f"HTTP {status}" if error.debug_details() else f"HTTP {status}, {text}"
-    return _STATUS.get(status, InternalError)(f"{url} answered: {text}")
+def _reason(error: BaseException) -> str:
+    """Return the innermost words that there are, such as "Connection refused"."""
+    said = str(error) or type(error).__name__
+    while (inner := error.__cause__ or error.__context__) is not None:
+        if isinstance(inner, OSError):
+            said = _words(inner) or said
+        error = inner
+    return said
+
+
+def _words(error: OSError) -> str | None:
+    if isinstance(error, ssl.SSLError):
+        return error.reason or error.strerror
+    # asyncio has words of its own for it, that name the address once more.
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
-from triologue.schema import Cancelled, Event, ResultEvent, ServerOverloaded
+from triologue.schema import Cancelled, Event, InvalidAudio, ResultEvent, ServerOverloaded
 from triologue_server.conductor.request import read_parameters
 from triologue_server.conductor.run import Run
 from triologue_server.diarization.networks import load_from_store
@@ -100,7 +101,7 @@ class StreamServer:
                     emit,
                 )
                 # Nothing here keeps the upload, so that it can go when it is decoded.
-                await emit(ResultEvent(result=await run.answer(_take_upload(request))))
+                await emit(ResultEvent(result=await run.answer(_take_upload(request, stream.encoding))))
         finally:
             self._count(-1)
 
@@ -114,11 +115,20 @@ class StreamServer:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _take_upload(request: pb_utils.InferenceRequest) -> bytes:
-    """Take the upload out of a request, whose tensor would keep it until the request is answered."""
+def _take_upload(request: pb_utils.InferenceRequest, encoding: str) -> bytes:
+    """Take the upload out of a request, whose tensor would keep it until the request is answered.
+
+    Raises:
+        InvalidAudio: It is not the base64 text that it should be.
+    """
     elements = pb_utils.get_input_tensor_by_name(request, "AUDIO").as_numpy().reshape(-1)
-    upload, elements[0] = bytes(elements[0]), b""
-    return upload
+    upload, elements[0] = elements[0], b""
+    if encoding == "binary":
+        return bytes(upload)
+    try:
+        return base64.b64decode(upload, validate=True)
+    except ValueError as error:
+        raise InvalidAudio(f"the upload is not base64 text: {error}") from None
 
 
 def _processor(settings: Settings) -> WhisperProcessor | None:
