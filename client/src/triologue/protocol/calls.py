@@ -1,5 +1,6 @@
 """The calls of the clients, as generators of steps."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
@@ -76,6 +77,9 @@ def _events(text: str | bytes | None, request: Request[AnyResult], policy: Polic
         event = request.read(text)
         yield Emit(event)
         if isinstance(event, ResultEvent):
+            # A connection is used again only when its answer was read to the end.
+            with suppress(TriologueError):
+                yield Receive()
             return cast(AnyResult, event.result)  # `read` has looked at its type.
         text = yield Receive()
     raise InternalError(f"{policy.url} ended the stream without a result")
