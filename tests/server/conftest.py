@@ -27,9 +27,15 @@ def triton() -> Iterator[TritonServer]:
 
 
 @pytest.fixture(params=["http", "grpc"])
-def client(request: pytest.FixtureRequest, triton: TritonServer) -> Iterator[Client]:
+def client_url(request: pytest.FixtureRequest, triton: TritonServer) -> str:
+    """The server, over each transport."""
+    return triton.http_url if request.param == "http" else triton.grpc_url
+
+
+@pytest.fixture
+def client(client_url: str) -> Iterator[Client]:
     """A client over each transport."""
-    with Client(triton.http_url if request.param == "http" else triton.grpc_url, timeout_s=120) as client:
+    with Client(client_url, timeout_s=120) as client:
         yield client
 
 

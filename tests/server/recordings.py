@@ -3,6 +3,7 @@
 import io
 import wave
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -21,6 +22,13 @@ def wav(samples: NDArray[np.int16], rate: int = 16_000) -> bytes:
 
 def silence(seconds: float) -> bytes:
     return wav(np.zeros(int(seconds * 16_000), np.int16))
+
+
+def joined(path: Path, times: int) -> bytes:
+    """Return a WAV file with a recording several times over."""
+    with wave.open(str(path)) as reader:
+        samples = np.frombuffer(reader.readframes(reader.getnframes()), np.int16)
+        return wav(np.tile(samples, times), reader.getframerate())
 
 
 def silent_film() -> bytes:

@@ -1,35 +1,19 @@
 """Many requests at once: they share executions of the cores, by Triton's own count, and nothing breaks."""
 
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import httpx
-import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
+from tests.server.metrics import counts
 from tests.server.recordings import silence
-from triologue import Client, DeadlineExceeded, ServerOverloaded
-from triologue_server.triton.metrics import IN_FLIGHT
+from triologue import Client, ServerOverloaded
 from triologue_server.triton.server import TritonServer
 
 CALLS = {"whisper": 1, "pyannote_segmentation": 1, "speaker_embedding": 2}
 """What a recording of 30 s asks of the cores; voices are heard in its span, and in its phrases."""
 REQUESTS = 8
-
-
-def counts(triton: TritonServer, metric: str) -> Counter[str]:
-    text = httpx.get(triton.metrics_url).text
-    return Counter(
-        {
-            found.labels.get("model", ""): int(found.value)
-            for family in text_string_to_metric_families(text)
-            for found in family.samples
-            if found.name.removesuffix("_total") == metric
-        }
-    )
 
 
 def test_eight_concurrent_requests_share_the_cores(triton: TritonServer, sample: Path) -> None:
@@ -70,20 +54,13 @@ def test_windows_that_slide_share_the_core_too(triton: TritonServer, sample: Pat
     assert counts(triton, executions)["whisper"] - before[1] <= served // 2
 
 
-@pytest.mark.parametrize(
-    ("scheme", "fit"),
-    [
-        ("http", 4),  # two are served by the unary model, two may wait
-        ("grpc", 12),  # the conductor works on eight, four may wait
-    ],
-)
 def test_what_does_not_fit_the_queue_is_refused_and_the_rest_is_answered(
-    scheme: str, fit: int, triton: TritonServer, sample: Path
+    client_url: str, sample: Path
 ) -> None:
-    url = triton.http_url if scheme == "http" else triton.grpc_url
+    fit = 12  # the conductor works on eight, four may wait
 
     def diarize(_: int) -> str:
-        with Client(url) as client:
+        with Client(client_url, retries=0) as client:
             try:
                 return ",".join(client.diarize(sample).speakers)
             except ServerOverloaded:
@@ -96,20 +73,33 @@ def test_what_does_not_fit_the_queue_is_refused_and_the_rest_is_answered(
     assert answers["SPEAKER_00,SPEAKER_01"] >= fit
 
 
-def test_a_caller_who_gives_up_takes_no_further_work(triton: TritonServer) -> None:
-    spans = Counter[str]()
-    upload = silence(150)
-    for timeout_s in (1.0, 120.0):
-        before = counts(triton, "nv_inference_request_success")
-        with Client(triton.grpc_url, timeout_s=timeout_s) as client, suppress(DeadlineExceeded):
-            client.diarize(upload)
-        until = time.monotonic() + 20
-        while counts(triton, IN_FLIGHT)[""] and time.monotonic() < until:
-            time.sleep(0.05)
-        assert counts(triton, IN_FLIGHT)[""] == 0
-        found = counts(triton, "nv_inference_request_success") - before
-        spans[f"{timeout_s:g} s"] = found["pyannote_segmentation"]
-    assert 0 < spans["1 s"] < spans["120 s"]
+def test_what_was_refused_is_answered_when_it_comes_again(client_url: str, sample: Path) -> None:
+    def diarize(_: int) -> str:
+        with Client(client_url, retries=20) as client:
+            return ",".join(client.diarize(sample).speakers)
+
+    with ThreadPoolExecutor(20) as pool:
+        assert set(pool.map(diarize, range(20))) == {"SPEAKER_00,SPEAKER_01"}
+
+
+def test_a_unary_model_has_a_queue_of_its_own(triton: TritonServer, sample: Path) -> None:
+    fit = 4  # two are served, two may wait
+
+    def diarize(_: int) -> str:
+        reply = httpx.post(
+            f"{triton.http_url}/v2/models/diarization/infer",
+            content=sample.read_bytes(),
+            headers={"Inference-Header-Content-Length": "0"},
+            timeout=120,
+        )
+        return "answered" if reply.is_success else str(reply.json()["error"])
+
+    with ThreadPoolExecutor(2 * fit) as pool:
+        answers = Counter(pool.map(diarize, range(2 * fit)))
+
+    assert answers["answered"] >= fit
+    refused = next(text for text in answers if text != "answered")
+    assert "Exceeds maximum queue size" in refused
 
 
 def test_a_stream_of_requests_leaves_every_process_alive(triton: TritonServer) -> None:

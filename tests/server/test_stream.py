@@ -1,9 +1,11 @@
 """The stream model: events in order, one final flag, or one error."""
 
+import base64
 import queue
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 import tritonclient.grpc
@@ -108,3 +110,25 @@ def test_an_error_ends_the_stream_once(
     error = TriologueError.from_wire(errors[0])
     assert error is not None
     assert error.message.startswith(message)
+
+
+def test_a_recording_as_text(triton: TritonServer, sample: Path) -> None:
+    """JSON holds no bytes: over HTTP alone, the way of every language that has no client of ours."""
+    body = {"AUDIO": base64.b64encode(sample.read_bytes()).decode(), "encoding": "base64", "events": "result"}
+    reply = httpx.post(
+        f"{triton.http_url}/v2/models/diarized_asr_stream/generate", json=body | {"beam_size": 1}, timeout=120
+    )
+    event = parse_event(reply.json()["EVENT"])
+    assert isinstance(event, ResultEvent)
+    assert isinstance(event.result, DiarizedTranscriptionResult)
+    assert "Hello" in event.result.text
+
+
+@pytest.mark.parametrize("text", ["no base64!", "UklGRg", "Grüße"])
+def test_text_that_is_no_recording(text: str, triton: TritonServer) -> None:
+    reply = httpx.post(
+        f"{triton.http_url}/v2/models/diarized_asr_stream/generate",
+        json={"AUDIO": text, "encoding": "base64"},
+    )
+    assert reply.status_code == 400
+    assert reply.json()["error"].startswith("INVALID_AUDIO: the upload is not base64 text")

@@ -118,12 +118,28 @@ def test_configure_changes_nothing_else(name: str, settings: Settings) -> None:
     untouched.CopyFrom(before)
     after = configure(before, settings)
     assert before == untouched
-    if name == CONDUCTOR:
-        assert after == before
     for config in (before, after):
-        for field in ("max_batch_size", "instance_group", "dynamic_batching"):
+        for field in ("max_batch_size", "instance_group", "dynamic_batching", "parameters"):
             config.ClearField(field)
     assert after == before
+
+
+def test_the_conductor_tells_what_the_server_runs(tmp_path: Path) -> None:
+    def told(settings: Settings) -> dict[str, str]:
+        config = configure(read_config(REPOSITORY / CONDUCTOR), settings)
+        return {name: value.string_value for name, value in config.parameters.items()}
+
+    assert told(Settings()) == {
+        "whisper": "base",
+        "compute_type": "int8",
+        "diarization": "embedded",
+        "upload_mb": "512",
+        "audio_hours": "8",
+    }
+    folder = tmp_path / "own-whisper"
+    folder.mkdir()
+    # Where it lies is not told.
+    assert told(Settings(whisper={"model": str(folder)}))["whisper"] == "own-whisper"
 
 
 def test_the_repository_is_written_with_the_code_linked(tmp_path: Path, settings: Settings) -> None:

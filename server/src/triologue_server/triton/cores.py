@@ -83,14 +83,14 @@ class TritonCores:
         return Hypothesis.model_validate_json(answer[0])
 
     async def _call(self, model: str, output: str, inputs: dict[str, NDArray[Any]]) -> NDArray[Any]:
-        if self._is_cancelled():
-            raise Cancelled("the caller went away")
         request = pb_utils.InferenceRequest(
             model_name=model,
             requested_output_names=[output],
             inputs=[pb_utils.Tensor(name, array[None]) for name, array in inputs.items()],
         )
         async with self._places[model]:
+            if self._is_cancelled():
+                raise Cancelled("the caller went away")
             response = await request.async_exec()
         if response.has_error():
             text = response.error().message()

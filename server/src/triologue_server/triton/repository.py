@@ -92,6 +92,8 @@ def configure(config: ModelConfig, settings: Settings) -> ModelConfig:
             _set_core(configured, diarization.segmentation, diarization.device, settings.limits.core_queue)
         case "speaker_embedding":
             _set_core(configured, diarization.embedding, diarization.device, settings.limits.core_queue)
+        case "diarized_asr_stream":
+            _tell(configured, settings)
         case "diarized_asr":
             _set_public(configured, service.diarized_asr)
         case "transcription":
@@ -112,6 +114,24 @@ def _set_public(config: ModelConfig, public: PublicModelSettings) -> None:
     # Without batching this policy still bounds the queue.
     config.dynamic_batching.default_queue_policy.max_queue_size = public.queue
     _set_instances(config, public.concurrency, _KINDS["cpu"])
+
+
+def _tell(config: ModelConfig, settings: Settings) -> None:
+    """Put what a caller may want to know where Triton's API for configurations tells it."""
+    told = {
+        "whisper": _public_name(settings.whisper.model),
+        "compute_type": settings.whisper.compute_type.value,
+        "diarization": _public_name(settings.diarization.pipeline),
+        "upload_mb": str(settings.limits.upload_mb),
+        "audio_hours": f"{settings.limits.audio_hours:g}",
+    }
+    for name, value in told.items():
+        config.parameters[name].string_value = value
+
+
+def _public_name(model: str) -> str:
+    """Return the name of a model; where a folder lies is nobody's business."""
+    return Path(model).name if Path(model).is_dir() else model
 
 
 def _set_instances(config: ModelConfig, count: int, kind: int, gpus: Sequence[int] = ()) -> None:

@@ -1,0 +1,104 @@
+"""Callers who go away: the server stops working for them, by Triton's own count."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.server.metrics import counts
+from tests.server.recordings import joined
+from triologue import AsyncClient, Client, DeadlineExceeded, ProgressEvent
+from triologue_server.triton.metrics import IN_FLIGHT
+from triologue_server.triton.server import TritonServer
+
+MORE = {"whisper": 2, "pyannote_segmentation": 4, "speaker_embedding": 4}
+"""Executions that a caller may cost who is gone: what was sent to a core already.
+
+That is a batch of windows under way and one behind it, and `limits.spans_in_flight` spans.
+"""
+
+
+@pytest.fixture(scope="module")
+def long_recording(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two and a half minutes of talk, which take the cores several executions each."""
+    path = tmp_path_factory.mktemp("long") / "long.wav"
+    path.write_bytes(joined(sample, 5))
+    return path
+
+
+def executions(triton: TritonServer) -> Counter[str]:
+    found = counts(triton, "nv_inference_exec_count")
+    return Counter({core: found[core] for core in MORE})
+
+
+def is_past_segmentation(event: object) -> bool:
+    return isinstance(event, ProgressEvent) and event.stage == "segmentation"
+
+
+def close_a_stream(url: str, recording: Path) -> None:
+    with Client(url) as client:
+        events = client.stream(recording)
+        next(event for event in events if is_past_segmentation(event))
+        events.close()
+
+
+def cancel_a_task(url: str, recording: Path) -> None:
+    async def call() -> None:
+        async with AsyncClient(url) as client:
+            begun = asyncio.Event()
+            task = asyncio.create_task(
+                client.transcribe_diarized(
+                    recording, on_event=lambda event: is_past_segmentation(event) and begun.set()
+                )
+            )
+            await begun.wait()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            assert task.cancelled()
+
+    asyncio.run(call())
+
+
+def interrupt_the_command_line(url: str, recording: Path) -> None:
+    program = Path(sys.executable).with_name("triologue")
+    call = subprocess.Popen(
+        [program, "transcribe", "--diarize", "--json", recording, "--url", url],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert call.stderr is not None
+    next(line for line in call.stderr if "segmentation" in line)
+    call.send_signal(signal.SIGINT)
+    call.communicate(timeout=20)
+    assert call.returncode == 130
+
+
+def let_a_deadline_pass(url: str, recording: Path) -> None:
+    with Client(url) as client, pytest.raises(DeadlineExceeded):
+        client.transcribe_diarized(recording, timeout_s=1.0)
+
+
+@pytest.mark.parametrize(
+    "leave", [close_a_stream, cancel_a_task, interrupt_the_command_line, let_a_deadline_pass]
+)
+def test_a_caller_who_leaves_takes_no_further_work(
+    leave: Callable[[str, Path], None], client_url: str, triton: TritonServer, long_recording: Path
+) -> None:
+    leave(client_url, long_recording)
+    then = executions(triton)
+    until = time.monotonic() + 30
+    while counts(triton, IN_FLIGHT)[""] and time.monotonic() < until:
+        time.sleep(0.05)
+    assert counts(triton, IN_FLIGHT)[""] == 0
+    time.sleep(1.0)  # What is in the queue of a core is not counted as a recording in flight.
+    spent = executions(triton) - then
+    assert spent <= Counter(MORE)
+    with Client(client_url) as client:
+        assert client.diarize(long_recording).speakers == ["SPEAKER_00", "SPEAKER_01"]
