@@ -11,7 +11,7 @@ from triologue.audio import Audio, is_url
 from triologue.protocol.deadline import Deadline
 from triologue.protocol.steps import Ask, Emit, Load, Open, Receive, Sleep, Step, Steps, Value, keep
 from triologue.recording import Recording, as_recording
-from triologue.schema import Event, InternalError
+from triologue.schema import Event
 from triologue.transport.base import AsyncExchange, AsyncTransport
 
 
@@ -71,9 +71,7 @@ class _Call:
                 self._exchange = await self._transport.open(step.request, step.recording, step.deadline)
                 return None
             case Receive():
-                if self._exchange is None:
-                    raise InternalError("nothing was sent that could be answered")
-                return await self._exchange.receive()
+                return self._exchange and await self._exchange.receive()
             case Ask():
                 return await self._transport.ask(step)
             case Sleep():

@@ -9,7 +9,7 @@ from triologue.audio import Audio, is_url
 from triologue.protocol.deadline import Deadline
 from triologue.protocol.steps import Ask, Emit, Load, Open, Receive, Sleep, Step, Steps, Value, keep
 from triologue.recording import Recording, as_recording
-from triologue.schema import Cancelled, Event, InternalError
+from triologue.schema import Cancelled, Event
 from triologue.transport.base import Exchange, Transport
 
 
@@ -18,8 +18,7 @@ class Driver:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._exchanges: set[Exchange] = set()
-        self._is_aborted = threading.Event()
+        self._under_way = UnderWay()
 
     def run(self, steps: Steps[Value], on_event: Callable[[Event], object] | None = None) -> Value:
         """Perform a call, tell its events, and return its answer."""
@@ -32,7 +31,7 @@ class Driver:
 
     def events(self, steps: Steps[Any]) -> Generator[Event, None, None]:
         """Perform a call and yield its events. Closing the iterator ends the call, here and at the server."""
-        call = _Call(self)
+        call = _Call(self._transport, self._under_way)
         try:
             step = next(steps)
             while True:
@@ -54,48 +53,79 @@ class Driver:
 
     def abort(self) -> None:
         """End all calls, from whichever thread: they raise `Cancelled`, and so do further ones."""
+        self._under_way.abort()
+
+
+class UnderWay:
+    """The exchanges of all calls of a driver, so that they can be ended."""
+
+    def __init__(self) -> None:
+        self._exchanges: set[Exchange] = set()
+        self._is_aborted = threading.Event()
+
+    def add(self, exchange: Exchange) -> None:
+        """Take in an exchange that begins."""
+        self._exchanges.add(exchange)
+
+    def remove(self, exchange: Exchange) -> None:
+        """Let go of one that has ended."""
+        self._exchanges.discard(exchange)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, but no longer than until calls are to end."""
+        self._is_aborted.wait(seconds)
+
+    def abort(self) -> None:
+        """End all calls."""
         self._is_aborted.set()
         for exchange in list(self._exchanges):
             exchange.abort()
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raise when calls are to end.
+
+        Raises:
+            Cancelled: They are.
+        """
         if self._is_aborted.is_set():
             raise Cancelled("the call was given up")
 
 
 class _Call:
-    """One call's part of a driver: its exchange."""
+    """One call: it has one exchange at a time."""
 
-    def __init__(self, driver: Driver) -> None:
-        self._driver = driver
+    def __init__(self, transport: Transport, under_way: UnderWay) -> None:
+        self._transport, self._under_way = transport, under_way
         self._exchange: Exchange | None = None
 
     def perform(self, step: Step) -> Any:
-        driver = self._driver
-        driver._check()
+        self._under_way.check()
+        try:
+            return self._perform(step)
+        finally:
+            # Whatever an exchange raises when it was broken off, this is why.
+            self._under_way.check()
+
+    def _perform(self, step: Step) -> Any:
         match step:
             case Load():
                 return _load(step.audio, step.deadline)
             case Open():
                 self.close()
-                self._exchange = driver._transport.open(step.request, step.recording, step.deadline)
-                driver._exchanges.add(self._exchange)
-                driver._check()
-                return None
+                self._exchange = self._transport.exchange(step.request, step.recording, step.deadline)
+                self._under_way.add(self._exchange)
+                return self._exchange.send()
             case Receive():
-                if self._exchange is None:
-                    raise InternalError("nothing was sent that could be answered")
-                return self._exchange.receive()
+                return self._exchange and self._exchange.receive()
             case Ask():
-                return driver._transport.ask(step)
+                return self._transport.ask(step)
             case Sleep():
-                driver._is_aborted.wait(step.seconds)
-                return driver._check()
+                return self._under_way.sleep(step.seconds)
         raise AssertionError(step)
 
     def close(self) -> None:
         if self._exchange is not None:
-            self._driver._exchanges.discard(self._exchange)
+            self._under_way.remove(self._exchange)
             self._exchange.close()
             self._exchange = None
 

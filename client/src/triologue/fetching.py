@@ -10,7 +10,7 @@ import httpx
 from triologue.protocol.deadline import Deadline
 from triologue.recording import CHUNK_BYTES, MAX_BYTES, Held
 from triologue.schema import InvalidAudio, PayloadTooLarge
-from triologue.transport.http import TimeLeft
+from triologue.transport.http_line import TimeLeft
 
 
 def fetch(url: str, deadline: Deadline) -> Held:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,4 +117,4 @@ def _as_file(path: Path) -> Recording:
     with path.open("rb") as file:
         status = os.fstat(file.fileno())
         # A pipe has no size, and can be read but once.
-        return File(path, status.st_size) if path.is_file() else Held(file.read())
+        return File(path, status.st_size) if stat.S_ISREG(status.st_mode) else Held(file.read())

@@ -22,12 +22,15 @@ Serve = Callable[..., AbstractContextManager[str]]
 class Slow:
     """Tells of progress until the caller goes away, and counts who is still there."""
 
-    def __init__(self) -> None:
+    def __init__(self, begins: bool = True) -> None:
+        self.begins = begins
         self.started, self.left = threading.Semaphore(0), threading.Semaphore(0)
 
     def __call__(self, *call: Any) -> Iterator[bytes]:
         self.started.release()
         try:
+            while not self.begins:
+                time.sleep(0.01)
             yield INFO
             for _ in range(600):
                 time.sleep(0.05)
@@ -91,8 +94,9 @@ def test_cancelling_a_task_ends_the_work(scheme: str, serve: Serve) -> None:
         asyncio.run(call(url))
 
 
-def test_closing_a_client_ends_the_calls_of_other_threads(scheme: str, serve: Serve) -> None:
-    answer, raised = Slow(), []
+@pytest.mark.parametrize("begins", [True, False], ids=["answer begins", "nothing comes"])
+def test_closing_a_client_ends_the_calls_of_other_threads(scheme: str, begins: bool, serve: Serve) -> None:
+    answer, raised = Slow(begins), []
 
     def call() -> None:
         try:
@@ -110,6 +114,8 @@ def test_closing_a_client_ends_the_calls_of_other_threads(scheme: str, serve: Se
         client.close()
         for thread in threads:
             thread.join(5.0)
+            assert not thread.is_alive()
+        answer.begins = True
         assert answer.was_left(3)
     assert [type(error) for error in raised] == [Cancelled] * 3
 

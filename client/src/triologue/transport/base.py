@@ -9,7 +9,16 @@ from triologue.recording import Recording
 
 
 class Exchange(Protocol):
-    """A request under way."""
+    """A request and its answer."""
+
+    def send(self) -> None:
+        """Send the request.
+
+        Raises:
+            OSError: The recording cannot be read.
+            TriologueError: It could not be sent.
+        """
+        ...
 
     def receive(self) -> str | bytes | None:
         """Wait for the next event; `None` when there are no more.
@@ -24,20 +33,15 @@ class Exchange(Protocol):
         ...
 
     def abort(self) -> None:
-        """End the exchange from another thread: `receive` raises `Cancelled`."""
+        """End the exchange from another thread: what it waits for raises an error."""
         ...
 
 
 class Transport(Protocol):
     """A way to reach a server. Threads may share it."""
 
-    def open(self, request: Request[Any], recording: Recording, deadline: Deadline) -> Exchange:
-        """Send a request.
-
-        Raises:
-            OSError: The recording cannot be read.
-            TriologueError: It could not be sent, or was refused.
-        """
+    def exchange(self, request: Request[Any], recording: Recording, deadline: Deadline) -> Exchange:
+        """Return an exchange, of which nothing is sent yet."""
         ...
 
     def ask(self, question: Ask) -> Any:
@@ -69,7 +73,7 @@ class AsyncTransport(Protocol):
     """A way to reach a server, of one event loop."""
 
     async def open(self, request: Request[Any], recording: Recording, deadline: Deadline) -> AsyncExchange:
-        """Send a request, as `Transport.open` does."""
+        """Send a request, as `Exchange.send` does."""
         ...
 
     async def ask(self, question: Ask) -> Any:

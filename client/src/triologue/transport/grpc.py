@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]
@@ -40,12 +41,14 @@ class GrpcTransport:
         # The message is serialized already.
         self._stream = self._channel.stream_stream(STREAM_METHOD, None, read_reply)
 
-    def open(self, request: Request[Any], recording: Recording, deadline: Deadline) -> GrpcExchange:
-        """Send a request."""
-        message = write_request(request, recording)
-        deadline.check()
-        with typed_errors(self._url, deadline):
-            call = self._stream(iter([message]), timeout=deadline.left, metadata=self._metadata)
+    def exchange(self, request: Request[Any], recording: Recording, deadline: Deadline) -> GrpcExchange:
+        """Return an exchange, of which nothing is sent yet."""
+
+        def call() -> Any:
+            message = write_request(request, recording)
+            deadline.check()
+            return self._stream(iter([message]), timeout=deadline.left, metadata=self._metadata)
+
         return GrpcExchange(self._url, call, deadline)
 
     def ask(self, question: Ask) -> Any:
@@ -69,8 +72,14 @@ class GrpcTransport:
 class GrpcExchange:
     """One call, read event by event."""
 
-    def __init__(self, url: str, call: Any, deadline: Deadline) -> None:
-        self._url, self._call, self._deadline = url, call, deadline
+    def __init__(self, url: str, begin: Callable[[], Any], deadline: Deadline) -> None:
+        self._url, self._begin, self._deadline = url, begin, deadline
+        self._call: Any = None
+
+    def send(self) -> None:
+        """Begin the call, which sends the request."""
+        with typed_errors(self._url, self._deadline):
+            self._call = self._begin()
 
     def receive(self) -> bytes | None:
         """Wait for the next event; `None` when there are no more."""
@@ -82,8 +91,9 @@ class GrpcExchange:
 
     def close(self) -> None:
         """Cancel the call, unless it is at its end."""
-        self._call.cancel()
+        self.abort()
 
     def abort(self) -> None:
         """End the exchange from another thread."""
-        self._call.cancel()
+        if self._call is not None:
+            self._call.cancel()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -15,121 +13,104 @@ from triologue.protocol.deadline import Deadline
 from triologue.protocol.request import Request
 from triologue.protocol.steps import Ask
 from triologue.recording import Recording
-from triologue.schema import Cancelled
 from triologue.transport.address import Address
 from triologue.transport.http_errors import typed_errors
+from triologue.transport.http_line import Line, tls_context
 from triologue.transport.http_messages import STREAM_PATH, Body, error_of, path_of, read_answer, read_event
 
-CONNECT_TIMEOUT_S = 10.0  # a host that does not take a connection by then is not there
-# Calls are bounded by who makes them; connections that are not in use, here.
-LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=30.0)
-
-
-class TimeLeft(dict[str, float]):
-    """httpx's timeouts, of which each lasts until the deadline, by the time it begins."""
-
-    def __init__(self, deadline: Deadline) -> None:
-        super().__init__()
-        self._deadline = deadline
-
-    def get(self, phase: str, default: Any = None) -> float:
-        """Return the seconds that a phase may take."""
-        left = max(self._deadline.left, 0.001)
-        return min(left, CONNECT_TIMEOUT_S) if phase == "connect" else left
-
-
-def tls_context(address: Address) -> ssl.SSLContext | bool:
-    """Return whom to trust, and who the client is."""
-    tls = address.tls
-    if not address.has_tls or (tls.ca is None and tls.certificate is None):
-        return True
-    context = ssl.create_default_context(cafile=tls.ca)
-    if tls.certificate is not None:
-        context.load_cert_chain(tls.certificate, tls.key)
-    return context
+MAX_IDLE_LINES = 20
 
 
 class HttpTransport:
-    """A pool of connections, which threads may share."""
+    """Connections, each of one call at a time; threads may share them."""
 
     def __init__(self, address: Address) -> None:
-        self._url = address.url
-        self._client = httpx.Client(
-            base_url=address.url, headers=dict(address.headers), verify=tls_context(address), limits=LIMITS
-        )
+        self._address, self._tls = address, tls_context(address)
+        self._idle: list[Line] = []
 
-    def open(self, request: Request[Any], recording: Recording, deadline: Deadline) -> HttpExchange:
-        """Send a request."""
-        body = Body(request, recording)
-        with typed_errors(self._url, deadline):
-            response = self._client.send(
-                self._client.build_request(
-                    "POST",
-                    STREAM_PATH,
-                    content=body.pieces(),
-                    headers=body.headers,
-                    extensions={"timeout": TimeLeft(deadline)},
-                ),
-                stream=True,
-            )
-        return HttpExchange(self._url, response, deadline)
+    def exchange(self, request: Request[Any], recording: Recording, deadline: Deadline) -> HttpExchange:
+        """Return an exchange, of which nothing is sent yet."""
+        return HttpExchange(self, self._take(), Body(request, recording), deadline)
 
     def ask(self, question: Ask) -> Any:
         """Ask the server about itself."""
-        deadline = Deadline(question.timeout_s, self._url)
-        with typed_errors(self._url, deadline):
-            answer = self._client.get(path_of(question), extensions={"timeout": TimeLeft(deadline)})
-        return read_answer(question, self._url, answer.status_code, answer.text)
+        url, deadline, line = self._address.url, Deadline(question.timeout_s, self._address.url), self._take()
+        try:
+            with typed_errors(url, deadline):
+                answer = line.client.get(path_of(question), extensions=line.extensions(deadline))
+        finally:
+            self.give_back(line)
+        return read_answer(question, url, answer.status_code, answer.text)
+
+    def _take(self) -> Line:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return Line(self._address, self._tls)
+
+    def give_back(self, line: Line) -> None:
+        """Take back a connection that is in use no longer."""
+        if line.is_broken or len(self._idle) >= MAX_IDLE_LINES:
+            line.client.close()
+        else:
+            self._idle.append(line)
+
+    @property
+    def url(self) -> str:
+        """The server, for messages."""
+        return self._address.url
 
     def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
+        """Close the connections that are not in use."""
+        while self._idle:
+            self._idle.pop().client.close()
 
 
 class HttpExchange:
     """One response, read event by event."""
 
-    def __init__(self, url: str, response: httpx.Response, deadline: Deadline) -> None:
-        self._url, self._response, self._deadline = url, response, deadline
-        self._events = EventSource(response).iter_sse()
-        self._is_aborted = False
+    def __init__(self, transport: HttpTransport, line: Line, body: Body, deadline: Deadline) -> None:
+        self._transport, self._line, self._body, self._deadline = transport, line, body, deadline
+        self._response: httpx.Response | None = None
+        self._events: Iterator[ServerSentEvent] = iter(())
         # httpx bounds the silence between two pieces of an answer, and not the whole of it.
-        self._watch = threading.Timer(max(0.0, deadline.left), self._break_off)
+        self._watch = threading.Timer(max(0.0, deadline.left), line.break_off)
         self._watch.daemon = True
         self._watch.start()
 
+    def send(self) -> None:
+        """Send the request, and wait for the head of the answer."""
+        with typed_errors(self._transport.url, self._deadline):
+            self._response = self._line.client.send(
+                self._line.client.build_request(
+                    "POST",
+                    STREAM_PATH,
+                    content=self._body.pieces(),
+                    headers=self._body.headers,
+                    extensions=self._line.extensions(self._deadline),
+                ),
+                stream=True,
+            )
+        self._events = EventSource(self._response).iter_sse()
+
     def receive(self) -> str | None:
         """Wait for the next event; `None` when there are no more."""
-        try:
-            with typed_errors(self._url, self._deadline):
-                event = self._next()
-        except Exception:
-            if self._is_aborted:
-                raise Cancelled("the call was given up") from None
-            raise
-        return None if event is None else read_event(self._url, self._response.status_code, event.data)
-
-    def _next(self) -> ServerSentEvent | None:
-        if not self._response.is_success:
-            raise error_of(
-                self._url, self._response.status_code, self._response.read().decode("utf-8", "replace")
-            )
-        return next(self._events, None)
+        response, url = self._response, self._transport.url
+        if response is None:
+            return None
+        with typed_errors(url, self._deadline):
+            if not response.is_success:
+                raise error_of(url, response.status_code, response.read().decode("utf-8", "replace"))
+            event = next(self._events, None)
+        return None if event is None else read_event(url, response.status_code, event.data)
 
     def close(self) -> None:
-        """Close the connection, unless it is at its end and can be used again."""
+        """Close the connection, unless the answer was read to its end."""
         self._watch.cancel()
-        self._response.close()
+        if self._response is not None:
+            self._response.close()
+        self._transport.give_back(self._line)
 
     def abort(self) -> None:
         """End the exchange from another thread."""
-        self._is_aborted = True
-        self._break_off()
-
-    def _break_off(self) -> None:
-        stream = self._response.extensions["network_stream"]
-        connection: socket.socket | None = stream.get_extra_info("socket")
-        if connection is not None:
-            # It wakes the thread that waits for an answer, which closing does not.
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+        self._line.break_off()

@@ -15,9 +15,12 @@ from triologue.protocol.request import Request
 from triologue.protocol.steps import Ask
 from triologue.recording import Recording
 from triologue.transport.address import Address
-from triologue.transport.http import LIMITS, TimeLeft, tls_context
 from triologue.transport.http_errors import typed_errors
+from triologue.transport.http_line import TimeLeft, tls_context
 from triologue.transport.http_messages import STREAM_PATH, Body, error_of, path_of, read_answer, read_event
+
+# Calls are bounded by who makes them; connections that are not in use, here.
+LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=30.0)
 
 
 class AsyncHttpTransport:
