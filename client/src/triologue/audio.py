@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# As text, since numpy is imported only where there is an array.
+# numpy is imported only where there is an array.
 Audio: TypeAlias = (
-    "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | tuple[NDArray[Any], int]"
+    str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | tuple["NDArray[Any]", int]
 )
 """A path, an `http(s)` URL, the bytes of an encoded file, a file opened in binary mode, or samples.
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from triologue.schema import DiarizationResult, TimeInterval, TranscriptionResult
+from triologue.schema.asr import TimeInterval
+from triologue.schema.results import DiarizedResult, Result, TranscriptionResult
 
 
 class Line(NamedTuple):
@@ -17,15 +18,15 @@ class Line(NamedTuple):
     """What was said, on one line; empty for a turn."""
 
 
-def lines(result: TranscriptionResult | DiarizationResult) -> Iterator[Line]:
+def lines(result: Result) -> Iterator[Line]:
     """Go through the segments that have text, or the turns of a diarization."""
-    if isinstance(result, DiarizationResult):
+    if isinstance(result, TranscriptionResult):
+        for segment in result.segments:
+            if text := " ".join(segment.text.split()):
+                yield Line(segment.time_interval, segment.speaker, text)
+    elif isinstance(result, DiarizedResult):
         for turn in result.turns:
             yield Line(turn.time_interval, turn.speaker, "")
-        return
-    for segment in result.segments:
-        if text := " ".join(segment.text.split()):
-            yield Line(segment.time_interval, segment.speaker, text)
 
 
 def timestamp(seconds: float, mark: str) -> str:

@@ -1,10 +1,10 @@
 """Plain text for people to read."""
 
 from triologue.formats.lines import lines, timestamp
-from triologue.schema import DiarizationResult, DiarizedResult, TranscriptionResult
+from triologue.schema.results import DiarizedResult, Result, TranscriptionResult
 
 
-def to_text(result: TranscriptionResult | DiarizationResult) -> str:
+def to_txt(result: Result) -> str:
     """Write one line a segment or turn, such as `[00:00:06.690 → 00:00:07.120] SPEAKER_00  Hello`."""
     written = []
     for line in lines(result):
@@ -14,7 +14,7 @@ def to_text(result: TranscriptionResult | DiarizationResult) -> str:
     return "".join(written)
 
 
-def summarize(result: TranscriptionResult | DiarizationResult) -> str:
+def summarize(result: Result) -> str:
     """Return one line without a line break: language, length, processing time, RTFx, number of speakers."""
     parts = []
     if isinstance(result, TranscriptionResult):
