@@ -61,8 +61,9 @@ format: .venv/.synced ## Mend style
 	$(BIN)/ruff format
 
 .PHONY: docs
-docs: .venv/.synced ## Write the tables of docs/options.md anew
+docs: .venv/.synced ## Write docs/reference.md, and the tables of docs/options.md, anew
 	$(BIN)/python docs/options.py
+	$(BIN)/python docs/reference.py
 
 .PHONY: clean
 clean: ## Remove the environment and caches; the models stay
