@@ -14,10 +14,12 @@ BIN = Path(sys.executable).parent
 MEMORY_LIMIT_MB = 6_000
 
 
-def triologue(triton: TritonServer, *arguments: str) -> subprocess.CompletedProcess[str]:
+def triologue(
+    triton: TritonServer, *arguments: str, url: str | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(BIN / "triologue"), *arguments],
-        env={**os.environ, "TRIOLOGUE_URL": triton.http_url},
+        env={**os.environ, "TRIOLOGUE_URL": url or triton.http_url},
         capture_output=True,
         text=True,
         timeout=120,
@@ -30,10 +32,11 @@ def test_transcribe_prints_turns_and_a_summary(triton: TritonServer, sample: Pat
     lines = run.stdout.splitlines()
     assert lines[0].endswith("SPEAKER_00  Hello.")
     assert lines[1].endswith("SPEAKER_01  Hello.")
-    assert "language en" in lines[-1]
-    assert "audio 30.0 s" in lines[-1]
-    assert "RTFx" in lines[-1]
-    assert lines[-1].endswith("2 speakers")
+    summary = run.stderr.splitlines()[-1]
+    assert "language en" in summary
+    assert "audio 30.0 s" in summary
+    assert "RTFx" in summary
+    assert summary.endswith("2 speakers")
 
 
 def test_transcribe_as_srt_and_json(triton: TritonServer, sample: Path) -> None:
@@ -53,10 +56,64 @@ def test_a_refused_recording_is_one_line(triton: TritonServer, tmp_path: Path) -
     assert "INVALID_AUDIO: the upload is not a media file" in run.stderr
 
 
-def test_health(triton: TritonServer) -> None:
-    run = triologue(triton, "health")
+def test_segments_are_watched_and_speakers_follow(triton: TritonServer, sample: Path) -> None:
+    run = triologue(triton, "transcribe", "--diarize", "--watch", str(sample))
     assert run.returncode == 0
-    assert "diarized_asr" in run.stdout
+    watched, result = run.stdout.split("\n\n")
+    assert len(watched.splitlines()) > 5
+    assert "SPEAKER" not in watched
+    assert all("  " in line and "SPEAKER_0" in line for line in result.splitlines())
+    words = [" ".join(line.split("] ")[1].partition("  ")[::2]) for line in result.splitlines()]
+    heard = " ".join(line.split("] ")[1] for line in watched.splitlines())
+    said = " ".join(line.removeprefix("SPEAKER_00 ").removeprefix("SPEAKER_01 ") for line in words)
+    assert said.split() == heard.split()
+
+
+def test_a_folder_at_once_over_grpc_and_again(triton: TritonServer, sample: Path, tmp_path: Path) -> None:
+    for name in ("a.wav", "deep/b.wav"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(sample.read_bytes())
+    (tmp_path / "in" / "none.wav").write_text("no recording")
+    out = tmp_path / "out"
+    call = [
+        "transcribe",
+        str(tmp_path / "in"),
+        "--diarize",
+        "--jobs",
+        "2",
+        "-o",
+        str(out),
+        "--resume",
+        "--json",
+    ]
+    formats = ["-f", "vtt", "-f", "json", "-f", "html"]
+    first = triologue(triton, *call, *formats, url=triton.grpc_url)
+    again = triologue(triton, *call, *formats, url=triton.grpc_url)
+    assert first.returncode == again.returncode == 1
+    assert first.stdout == ""
+    told = [json.loads(line) for line in first.stderr.splitlines()]
+    assert {line["stage"] for line in told if line["event"] == "progress"} == {
+        *["segmentation", "transcription", "embedding"]
+    }
+    assert [line["code"] for line in told if line["event"] == "failed"] == ["INVALID_AUDIO"]
+    assert sorted(str(path.relative_to(out)) for path in out.rglob("*.*")) == [
+        *["a.html", "a.json", "a.vtt", "deep/b.html", "deep/b.json", "deep/b.vtt"]
+    ]
+    assert (out / "a.vtt").read_text().startswith("WEBVTT\n")
+    summary = json.loads(again.stderr.splitlines()[-1])
+    assert (summary["skipped"], summary["failed"]) == (2, 1)
+
+
+def test_health_and_models(triton: TritonServer) -> None:
+    health = triologue(triton, "health", "--wait", "30")
+    models = triologue(triton, "models")
+    assert health.returncode == models.returncode == 0
+    assert "is ready\n" in health.stdout
+    ready, settings = (
+        dict(line.split(None, 1) for line in table.splitlines()) for table in models.stdout.split("\n\n")
+    )
+    assert ready["diarized_asr"] == ready["transcription"] == ready["diarization"] == "yes"
+    assert (settings["whisper"], settings["upload_mb"]) == ("base", "8")
 
 
 def test_the_service_fits_its_memory(triton: TritonServer, sample: Path) -> None:

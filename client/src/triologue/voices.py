@@ -1,9 +1,6 @@
 """Files of known speakers: a JSON list, a person a line."""
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,6 +10,7 @@ from triologue.schema import (
     PyannoteSpeakerDiarizationParams,
     parse_parameters,
 )
+from triologue.writing import write_whole
 
 
 def read_voices(path: Path) -> tuple[KnownSpeaker, ...]:
@@ -55,18 +53,7 @@ def write_voices(path: Path, voices: Iterable[KnownSpeaker]) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    # A link stays one, and leads to the new file.
-    path = path.resolve()
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(to_text(voices))
-        if path.exists():
-            shutil.copymode(path, name)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink()
-        raise
+    write_whole(path, to_text(voices), is_private=True)
 
 
 def _checked(voices: object) -> tuple[KnownSpeaker, ...]:

@@ -1,20 +1,18 @@
 """Flags of the command line, made of the options models, so that an option is written once."""
 
 import inspect
-from collections import defaultdict
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
-from typer.core import TyperCommand
 
+from triologue.cli.groups import Command, choice
 from triologue.schema import AttributionParams, PyannoteSpeakerDiarizationParams
 from triologue.schema.base import WireModel
+from triologue.schema.languages import LANGUAGES
 from triologue.schema.wording import default_text, kinds, summary, type_name
-
-Command = Callable[..., None]
 
 # Sections of the help; what is in none of them is about decoding.
 SECTIONS: dict[str, set[str]] = {
@@ -43,21 +41,6 @@ SECTIONS: dict[str, set[str]] = {
     },
 }
 OTHER_SECTION = "Decoding"
-
-
-class SectionedCommand(TyperCommand):
-    """A command whose help has sections, in plain lines: names this long are cut short in rich's tables."""
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the sections, in the order of the parameters."""
-        sections: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
-        for parameter in self.get_params(ctx):
-            if record := parameter.get_help_record(ctx):
-                section = getattr(parameter, "rich_help_panel", None)
-                sections[section or f"{parameter.param_type_name.title()}s"].append(record)
-        for section, records in sections.items():
-            with formatter.section(section):
-                formatter.write_dl(records)
 
 
 def with_flags(options: type[WireModel]) -> Callable[[Command], Command]:
@@ -91,7 +74,11 @@ def with_flags(options: type[WireModel]) -> Callable[[Command], Command]:
 
 def _flag(name: str, field: FieldInfo) -> inspect.Parameter:
     option = typer.Option(
-        None, help=_help(field), metavar=f"<{type_name(field)}>", rich_help_panel=_section(name)
+        None,
+        help=_help(field),
+        metavar=f"<{type_name(field)}>",
+        rich_help_panel=_section(name),
+        autocompletion=choice(_values(name, field)),
     )
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=_kind(field) | None
@@ -105,6 +92,13 @@ def _section(name: str) -> str:
 def _help(field: FieldInfo) -> str:
     default = "" if field.default is None else f"  [default: {default_text(field)}]"
     return summary(field) + default
+
+
+def _values(name: str, field: FieldInfo) -> list[str]:
+    """Return the values that a shell may complete."""
+    if name == "language":
+        return sorted(LANGUAGES)
+    return [value for kind in kinds(field) if get_origin(kind) is Literal for value in get_args(kind)]
 
 
 def _kind(field: FieldInfo) -> type:
