@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,7 +40,7 @@ def read_audio(audio: Audio) -> bytes:
 def name_of(audio: Audio) -> str:
     """Return what to call a recording in a message: its path, or its URL without what may be a secret."""
     if is_url(audio):
-        return str(audio).partition("?")[0]
+        return _public(str(audio))
     if isinstance(audio, str | os.PathLike):
         return os.fspath(audio)
     name: object = getattr(audio, "name", None)
@@ -49,3 +50,11 @@ def name_of(audio: Audio) -> str:
 def stem_of(audio: Audio) -> str:
     """Return what to call what is made of a recording: the name of its file without the ending."""
     return Path(name_of(audio)).stem or "recording"
+
+
+def _public(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # as for "http://[": nothing is known of what may be a secret in it
+        return "the URL"
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()

@@ -7,6 +7,7 @@ from io import BytesIO
 import anyio
 import httpx
 
+from triologue.audio import name_of
 from triologue.protocol.deadline import Deadline
 from triologue.recording import CHUNK_BYTES, MAX_BYTES, Held
 from triologue.schema import InvalidAudio, PayloadTooLarge
@@ -51,7 +52,7 @@ def _add(piece: bytes, fetched: BytesIO, url: str, deadline: Deadline) -> None:
     deadline.check()
     fetched.write(piece)
     if fetched.tell() > MAX_BYTES:
-        raise PayloadTooLarge(f"{_public(url)}: what is there does not fit one request")
+        raise PayloadTooLarge(f"{name_of(url)}: what is there does not fit one request")
 
 
 @contextmanager
@@ -61,11 +62,6 @@ def _typed_errors(url: str, deadline: Deadline) -> Iterator[None]:
     except (httpx.TimeoutException, TimeoutError) as error:
         raise deadline.error() from error
     except httpx.HTTPStatusError as error:
-        raise InvalidAudio(f"{_public(url)} cannot be fetched: HTTP {error.response.status_code}") from error
+        raise InvalidAudio(f"{name_of(url)} cannot be fetched: HTTP {error.response.status_code}") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise InvalidAudio(f"{_public(url)} cannot be fetched: {error or type(error).__name__}") from error
-
-
-def _public(url: str) -> str:
-    """Return a URL without its query, which may hold a signature."""
-    return url.partition("?")[0]
+        raise InvalidAudio(f"{name_of(url)} cannot be fetched: {error or type(error).__name__}") from error

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.cli.running import LINE, SUMMARY, Serve, logged, plain, refusing, run
+from tests.unit.cli.running import LINE, SUMMARY, Serve, logged, plain, run
 
 from triologue.schema import DiarizationResult
 from triologue.writing import write_whole
@@ -226,110 +226,6 @@ def test_a_new_file_has_the_usual_mode(tmp_path: Path) -> None:
     (tmp_path / "usual").touch()
     write_whole(tmp_path / "new", "text")
     assert (tmp_path / "new").stat().st_mode == (tmp_path / "usual").stat().st_mode
-
-
-class TestResume:
-    def test_what_is_there_is_left_out(self, calls: Path, tmp_path: Path, serve: Serve) -> None:
-        out = tmp_path / "out"
-        formats = ["-f", "txt", "-f", "json"]
-        with serve("http", refusing(b"b", "INVALID_AUDIO: no")) as url:
-            first = run("transcribe", calls, *formats, "-o", out, url=url)
-        assert first.exit_code == 1
-        (out / "a.txt").write_text("mine")
-        (out / "deep/c.json").unlink()
-        asked: list[bytes] = []
-
-        def answer(*call: Any) -> bytes:
-            asked.append(call[2])
-            return plain(*call)
-
-        with serve("http", answer) as url:
-            second = run("transcribe", calls, *formats, "-o", out, "--resume", url=url)
-            third = run("transcribe", calls, *formats, "-o", out, "--resume", url=url)
-        assert second.exit_code == 0
-        assert sorted(asked) == [b"b", b"c"]
-        assert (
-            f"skipped: {calls / 'a.mp3'}: there already: {out / 'a.txt'}, {out / 'a.json'}" in second.stderr
-        )
-        assert second.stderr.endswith("3 recordings: 2 finished, 1 skipped\n")
-        assert third.stderr.endswith("3 recordings: 3 skipped\n")
-        assert (out / "a.txt").read_text() == "mine"
-
-    def test_a_file_that_was_not_written_to_its_end_does_not_count(
-        self, recording: Path, tmp_path: Path, serve: Serve
-    ) -> None:
-        (tmp_path / ".triologue-0123.part").write_text("half")
-        with serve("http", plain) as url:
-            result = run("transcribe", recording, "-o", tmp_path / "a.txt", "--resume", url=url)
-        assert result.exit_code == 0
-        assert (tmp_path / "a.txt").read_text(encoding="utf-8") == LINE
-
-
-class TestPage:
-    @pytest.fixture
-    def opened(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-        pages: list[str] = []
-
-        def show(page: str) -> bool:
-            pages.append(page)
-            return True
-
-        monkeypatch.setattr("webbrowser.open", show)
-        return pages
-
-    def test_it_is_opened_where_it_was_written(
-        self, recording: Path, tmp_path: Path, serve: Serve, opened: list[str]
-    ) -> None:
-        page = tmp_path / "a b.html"
-        with serve("http", plain) as url:
-            result = run("transcribe", recording, "--open", "-o", page, url=url)
-        assert result.exit_code == 0
-        assert opened == [page.as_uri()]
-        assert "UklGRg==" in page.read_text(encoding="utf-8")  # The recording.
-
-    def test_without_output_it_is_a_temporary_file(
-        self,
-        recording: Path,
-        tmp_path: Path,
-        serve: Serve,
-        opened: list[str],
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-        with serve("http", plain) as url:
-            result = run("transcribe", recording, "--open", "--no-audio", url=url)
-        assert result.stdout == ""
-        (page,) = tmp_path.glob("triologue-*/meeting.html")
-        assert opened == [page.as_uri()]
-        assert str(page) in result.stderr
-        assert "UklGRg==" not in page.read_text(encoding="utf-8")
-
-    def test_no_browser(
-        self, recording: Path, tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("webbrowser.open", lambda page: False)
-        with serve("http", plain) as url:
-            result = run("transcribe", recording, "--open", "-o", tmp_path / "a.html", url=url)
-        assert f"warning: there is no browser to open {tmp_path / 'a.html'} in" in result.stderr
-
-    def test_nothing_is_opened_for_several_or_none(
-        self, calls: Path, recording: Path, tmp_path: Path, serve: Serve, opened: list[str]
-    ) -> None:
-        several = run("transcribe", calls, "--open", "-o", tmp_path / "out")
-        assert "is for one recording" in several.stderr
-        with serve("http", refusing(b"RIFF", "INVALID_AUDIO: no")) as url:
-            failed = run("transcribe", recording, "--open", "-o", tmp_path / "a.html", url=url)
-        assert (several.exit_code, failed.exit_code) == (2, 1)
-        assert opened == []
-
-    def test_standard_input_has_a_page_without_a_recording(
-        self, tmp_path: Path, serve: Serve, opened: list[str]
-    ) -> None:
-        with serve("http", plain) as url:
-            result = run("transcribe", "-", "-f", "html", url=url, stdin=b"RIFF")
-        assert result.exit_code == 0
-        assert "</html>" in result.stdout
-        assert "UklGRg==" not in result.stdout
 
 
 def test_lines_of_subtitles_and_paragraphs(recording: Path, serve: Serve) -> None:
