@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import typer
 
-from triologue.audio import Audio, is_url
+from triologue.audio import Audio, is_url, name_of
 
 HINT = "FILE"
 STDIN = "-"
@@ -85,10 +85,9 @@ def _behind(url: str) -> Source:
         parts = urlsplit(url)
     except ValueError as error:
         raise typer.BadParameter(f"this is no URL: {error}", param_hint=HINT) from None
-    public = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
     # What a URL says may be no name for a file.
     name = re.sub(r"[\x00-\x1f/\\]", "_", unquote(PurePath(parts.path).stem))
-    return Source(public, url, PurePath(name.strip(".") or "recording"))
+    return Source(name_of(url), url, PurePath(name.strip(".") or "recording"))
 
 
 def _found_in(folder: Path) -> Iterator[Source]:
