@@ -31,14 +31,17 @@ def test_rttm_by_the_letter() -> None:
     assert DIARIZATION.to_rttm("a") == "SPEAKER a 1 6.690 0.430 <NA> <NA> SPEAKER_00 <NA> <NA>\n"
 
 
-@pytest.mark.parametrize("name", ["Jürgen von Groß", "佐藤\u3000花子", "O'Neill & <b>Co</b>: %", "A\u00a0 B"])
+@pytest.mark.parametrize(
+    "name", ['"Ann" Lee', "Jürgen von Groß", "佐藤\u3000花子", "O'Neill & <b>Co</b>: %", "A\u00a0 B"]
+)
 def test_names_of_speakers_survive_every_format(name: str, tmp_path: Path) -> None:
     turns = [turn.model_copy(update={"speaker": name}) for turn in TURNS[:1]]
     result = DIARIZATION.model_copy(update={"turns": turns})
     path = tmp_path / "meeting.rttm"
     path.write_text(result.to_rttm("meeting"), encoding="utf-8")
     annotation = load_rttm(path)["meeting"]
-    assert annotation.labels() == ["".join("_" if mark.isspace() else mark for mark in name)]
+    written = "".join("_" if mark.isspace() else mark for mark in name)
+    assert annotation.labels() == [written.replace('"', "'")]
     assert annotation.get_timeline().extent() == Segment(6.69, 7.12)
     assert len(path.read_text(encoding="utf-8").split()) == 10
     assert result.to_txt() == f"[00:00:06.690 → 00:00:07.120] {name}\n"
@@ -76,6 +79,17 @@ def test_ctm_is_in_order_of_time_and_has_no_blank_words() -> None:
     assert [line.split()[4] for line in mixed.to_ctm().splitlines()] == ["early", "late"]
 
 
+def test_words_that_end_before_they_begin_have_no_length() -> None:
+    back = spoken([(5.0, 4.0, "A", " odd", 0.5)])
+    assert back.to_ctm().split()[2:4] == ["5.000", "0.000"]
+    assert back.to_rttm().split()[3:5] == ["5.000", "0.000"]
+
+
+def test_text_that_looks_like_a_label() -> None:
+    tagged = spoken([(0.0, 1.0, "A", " <unk> yes", 0.5)])
+    assert tagged.to_stm("a") == "a 1 A 0.000 1.000 <NA> <unk> yes\n"
+
+
 def test_stm_is_what_meeteval_reads() -> None:
     segments = meeteval.io.STM.parse(SPOKEN.to_stm("Monday meeting")).lines
     assert [
@@ -98,7 +112,8 @@ def test_nothing_that_is_said_breaks_a_line(name: str, word: str, recording: str
     assert first.filename == second.filename
     assert (first.word, second.word) == ("".join("_" if m.isspace() else m for m in word.strip()), "Yes.")
     (first, second) = meeteval.io.STM.parse(result.to_stm(recording)).lines
-    assert first.transcript == " ".join(word.split())
+    label = "<NA> " if word.strip().startswith("<") else ""
+    assert first.transcript == label + " ".join(word.split())
     assert second.speaker_id == "Bob"
     for line in result.to_rttm(recording).splitlines():
         assert len(line.split()) == 10

@@ -85,6 +85,22 @@ def test_nothing_that_is_said_breaks_subtitles(name: str, word: str) -> None:
     assert [cue.start for cue in srt] == [0, 5000]
 
 
+def test_an_arrow_that_is_said_is_no_arrow_between_times() -> None:
+    result = spoken([(0.0, 2.0, "A", " 00:01 --> 00:02", 0.5), (5.0, 7.0, "Bob", " Yes.", 0.5)])
+    srt = pysubs2.SSAFile.from_string(result.to_srt(), format_="srt")
+    assert [cue.plaintext for cue in srt] == ["A: 00:01 -> 00:02", "Bob: Yes."]
+    assert [cue.text for cue in captions(result.to_vtt())] == ["00:01 --&gt; 00:02", "Yes."]
+
+
+def test_subtitles_are_in_order_and_last_for_a_while() -> None:
+    back = spoken([(9.0, 9.5, "A", " late", 0.5), (1.0, 1.0, "B", " early", 0.5)])
+    turns = DIARIZATION.model_copy(update={"turns": back.turns})
+    for result in (back, turns):
+        (first, second) = captions(result.to_vtt())
+        assert (first.start, second.start) == ("00:00:01.000", "00:00:09.000")
+        assert first.end > first.start
+
+
 def test_cues_of_another_length() -> None:
     for name in ("srt", "vtt"):
         written = FORMATS[name].write(SPOKEN, Setting("meeting", cues={"max_chars_per_line": 8}))

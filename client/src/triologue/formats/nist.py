@@ -1,12 +1,14 @@
 """The line formats of NIST's scoring tools: turns (RTTM), words (CTM) and segments (STM).
 
 Blanks separate fields: those in the names of speakers and recordings become underscores. Lines that begin
-with ";;" are comments to the tools, so a name does not begin with a semicolon either.
+with ";;" are comments to the tools, so a name does not begin with a semicolon either. pyannote reads fields
+as those of CSV, so a double quotation mark becomes a single one.
 """
 
 import re
 
 from triologue.formats.lines import lines
+from triologue.schema.asr import TimeInterval
 from triologue.schema.results import DiarizedResult, Result, TranscriptionResult
 
 UNKNOWN = "unknown"
@@ -20,7 +22,7 @@ def to_rttm(result: Result, recording: str) -> str:
     """
     turns = result.turns if isinstance(result, DiarizedResult) else []
     return "".join(
-        f"SPEAKER {_field(recording)} 1 {turn.time_interval.start:.3f} {turn.time_interval.duration:.3f} "
+        f"SPEAKER {_field(recording)} 1 {_begin_and_length(turn.time_interval)} "
         f"<NA> <NA> {_field(turn.speaker)} <NA> <NA>\n"
         for turn in turns
     )
@@ -38,8 +40,8 @@ def to_ctm(result: TranscriptionResult, recording: str) -> str:
         raise ValueError("CTM is made of words: ask for word_timestamps")
     words = [word for word in result.words if word.word.strip()]
     return "".join(
-        f"{_field(recording)} 1 {word.time_interval.start:.3f} {word.time_interval.duration:.3f} "
-        f"{_field(word.word.strip())} {word.alignment_confidence:.3f}\n"
+        f"{_field(recording)} 1 {_begin_and_length(word.time_interval)} "
+        f"{_joined(word.word.strip())} {word.alignment_confidence:.3f}\n"
         for word in sorted(words, key=lambda word: word.time_interval.start)
     )
 
@@ -47,15 +49,28 @@ def to_ctm(result: TranscriptionResult, recording: str) -> str:
 def to_stm(result: TranscriptionResult, recording: str) -> str:
     """Write one line a segment, in order of time, such as `meeting 1 SPEAKER_00 6.690 7.120 Hello.`.
 
-    The speaker is "unknown" where it is not known. The label, which is optional, is left out.
+    The speaker is "unknown" where it is not known. The label, which is optional, is left out, since meeteval
+    takes it for a word. It is `<NA>` where the text itself begins like one: sclite would take that for it.
     """
     return "".join(
         f"{_field(recording)} 1 {_field(line.speaker or UNKNOWN)} "
-        f"{line.interval.start:.3f} {line.interval.end:.3f} {line.text}\n"
+        f"{line.interval.start:.3f} {line.interval.end:.3f} {_labelled(line.text)}\n"
         for line in sorted(lines(result), key=lambda line: line.interval.start)
     )
 
 
+def _begin_and_length(interval: TimeInterval) -> str:
+    return f"{interval.start:.3f} {max(0.0, interval.duration):.3f}"
+
+
 def _field(name: str) -> str:
-    written = re.sub(r"\s", "_", name) or "_"
+    written = _joined(name).replace('"', "'") or "_"
     return f"_{written[1:]}" if written.startswith(";") else written
+
+
+def _joined(text: str) -> str:
+    return re.sub(r"\s", "_", text)
+
+
+def _labelled(text: str) -> str:
+    return f"<NA> {text}" if text.startswith("<") else text

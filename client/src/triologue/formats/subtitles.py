@@ -1,6 +1,5 @@
 """What formats of subtitles show."""
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from triologue.formats.lines import lines
@@ -14,19 +13,29 @@ class Subtitle(NamedTuple):
     start: float
     """When they appear, in seconds."""
     end: float
-    """When they vanish, in seconds."""
+    """When they vanish, in seconds: a millisecond later at least, since WebVTT knows no shorter time."""
     speaker: str | None
     """Who speaks, when known."""
     lines: tuple[str, ...]
     """The text, none of it blank."""
 
 
-def subtitles(result: Result, style: CueStyle) -> Iterator[Subtitle]:
-    """Go through the cues of a transcript, or the turns of a diarization, whose text is their speaker."""
+def subtitles(result: Result, style: CueStyle) -> list[Subtitle]:
+    """Return the cues of a transcript, or the turns of a diarization, whose text is their speaker.
+
+    They are in the order in which they appear, which WebVTT asks for; time may go back in a transcript.
+    """
+    shown: list[Subtitle] = []
     if isinstance(result, TranscriptionResult):
         for cue in cues(result.segments, style):
             if cue.lines:  # Words that are blank have nothing to show.
-                yield Subtitle(cue.start, cue.end, cue.speaker, cue.lines)
+                shown.append(_subtitle(cue.start, cue.end, cue.speaker, cue.lines))
     elif isinstance(result, DiarizedResult):
         for line in lines(result):
-            yield Subtitle(line.interval.start, line.interval.end, line.speaker, (line.speaker or "",))
+            text = (line.speaker or "",)
+            shown.append(_subtitle(line.interval.start, line.interval.end, line.speaker, text))
+    return sorted(shown, key=lambda subtitle: subtitle.start)
+
+
+def _subtitle(start: float, end: float, speaker: str | None, lines: tuple[str, ...]) -> Subtitle:
+    return Subtitle(start, max(end, start + 0.001), speaker, lines)
