@@ -69,6 +69,10 @@ def test_ctm_is_what_meeteval_reads() -> None:
 def test_ctm_needs_words() -> None:
     with pytest.raises(ValueError, match="word_timestamps"):
         DIARIZED.to_ctm()
+    blank = spoken([(0.0, 1.0, "A", "  ", 0.5)])
+    hidden = blank.segments[0].model_copy(update={"text": "Hello."})
+    with pytest.raises(ValueError, match="word_timestamps"):
+        blank.model_copy(update={"segments": [hidden]}).to_ctm()
     assert SILENCE.to_ctm() == ""
 
 

@@ -108,9 +108,19 @@ def test_data_frames() -> None:
         "end": [7.12],
         "speaker": ["SPEAKER_00"],
     }
+    assert words["speaker_confidence"].dtype == SILENCE.to_dataframe("words")["confidence"].dtype == "float64"
+    assert words["speaker_confidence"].isna().all()
     assert SILENCE.to_dataframe().empty
+    unsaid = [word.model_copy(update={"speaker": None}) for word in SPOKEN.segments[0].words]
+    segment = SPOKEN.segments[0].model_copy(update={"words": unsaid})
+    alone = SPOKEN.model_copy(update={"segments": [segment]}).to_dataframe("words")
+    assert alone["speaker"].tolist() == ["Ann Lee", "Ann Lee"]
     with pytest.raises(ValueError, match="TranscriptionResult has no 'turns'"):
         PLAIN.to_dataframe("turns")
+
+
+def test_a_name_that_is_blank_is_no_markup() -> None:
+    assert "**" not in spoken([(0.0, 1.0, " ", " Hello.", 0.9)]).to_markdown()
 
 
 def test_annotation() -> None:

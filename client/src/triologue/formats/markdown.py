@@ -27,7 +27,8 @@ def to_markdown(result: Result, title: str | None = None) -> str:
 
 
 def _block(start: float, speaker: str | None, text: str) -> str:
-    who = f"**{_escaped(speaker)}** " if speaker else ""
+    name = _escaped(speaker or "")
+    who = f"**{name}** " if name else ""
     return f"{who}`{timestamp(start, '.')}` {_escaped(text)}"
 
 

@@ -36,8 +36,9 @@ def to_ctm(result: TranscriptionResult, recording: str) -> str:
     Raises:
         ValueError: A segment has text and no words.
     """
-    if any(segment.text.strip() and not segment.words for segment in result.segments):
-        raise ValueError("CTM is made of words: ask for word_timestamps")
+    for segment in result.segments:
+        if segment.text.strip() and not any(word.word.strip() for word in segment.words):
+            raise ValueError("CTM is made of words: ask for word_timestamps")
     words = [word for word in result.words if word.word.strip()]
     return "".join(
         f"{_field(recording)} 1 {_begin_and_length(word.time_interval)} "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from triologue.schema.asr import AsrSegment, AsrWord
 from triologue.schema.results import DiarizedResult, Result, TranscriptionResult
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def to_annotation(result: DiarizedResult, recording: str | None = None) -> Annotation:
-    """Return the turns as an annotation of pyannote's, each a track of its own.
+    """Return the turns as an annotation of pyannote's, each a track of its own, but for those of no length.
 
     Raises:
         ImportError: pyannote.core is not installed.
@@ -31,7 +32,8 @@ def to_dataframe(result: Result, rows: Literal["segments", "words", "turns"]) ->
     """Return a table with `start` and `end` in seconds and what else is known of each segment, word or turn.
 
     Segments have `text`, `speaker`, `confidence` and `no_speech_confidence`; words have `word`, `speaker`,
-    `confidence`, `speaker_confidence` and `overlapped`; turns have `speaker`. What is not known is missing.
+    `confidence`, `speaker_confidence` and `overlapped`; turns have `speaker`. A number that is not known is
+    NaN, a speaker `None`.
 
     Raises:
         ImportError: pandas is not installed.
@@ -41,31 +43,54 @@ def to_dataframe(result: Result, rows: Literal["segments", "words", "turns"]) ->
         from pandas import DataFrame
     except ImportError as error:
         raise ImportError("a data frame needs pandas: pip install pandas") from error
-    columns, values = _table(result, rows)
-    return DataFrame(values, columns=["start", "end", *columns])
+    types, values = _table(result, rows)
+    return DataFrame(values, columns=list(types)).astype(types)
 
 
-def _table(result: Result, rows: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+_NUMBER, _TEXT = "float64", "object"
+_TIMES = {"start": _NUMBER, "end": _NUMBER}
+_SEGMENTS = {
+    **_TIMES,
+    "text": _TEXT,
+    "speaker": _TEXT,
+    "confidence": _NUMBER,
+    "no_speech_confidence": _NUMBER,
+}
+_WORDS = {
+    **_TIMES,
+    "word": _TEXT,
+    "speaker": _TEXT,
+    "confidence": _NUMBER,
+    "speaker_confidence": _NUMBER,
+    "overlapped": "bool",
+}
+_TURNS = {**_TIMES, "speaker": _TEXT}
+
+
+def _table(result: Result, rows: str) -> tuple[dict[str, str], list[tuple[Any, ...]]]:
     if rows == "turns" and isinstance(result, DiarizedResult):
-        return ["speaker"], [(*_times(turn), turn.speaker) for turn in result.turns]
+        return _TURNS, [(*_times(turn), turn.speaker) for turn in result.turns]
     if rows == "segments" and isinstance(result, TranscriptionResult):
-        return ["text", "speaker", "confidence", "no_speech_confidence"], [
+        return _SEGMENTS, [
             (*_times(said), said.text.strip(), said.speaker, said.confidence, said.no_speech_confidence)
             for said in result.segments
         ]
     if rows == "words" and isinstance(result, TranscriptionResult):
-        return ["word", "speaker", "confidence", "speaker_confidence", "overlapped"], [
-            (
-                *_times(word),
-                word.word.strip(),
-                word.speaker,
-                word.alignment_confidence,
-                word.speaker_confidence,
-                word.overlapped,
-            )
-            for word in result.words
+        return _WORDS, [
+            (*_times(word), *_about(word, said)) for said in result.segments for word in said.words
         ]
     raise ValueError(f"rows: a {type(result).__name__} has no {rows!r}")
+
+
+def _about(word: AsrWord, said: AsrSegment) -> tuple[Any, ...]:
+    speaker = said.speaker if word.speaker is None else word.speaker
+    return (
+        word.word.strip(),
+        speaker,
+        word.alignment_confidence,
+        word.speaker_confidence,
+        word.overlapped,
+    )
 
 
 def _times(timed: Any) -> tuple[float, float]:

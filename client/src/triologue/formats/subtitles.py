@@ -32,7 +32,7 @@ def subtitles(result: Result, style: CueStyle) -> list[Subtitle]:
                 shown.append(_subtitle(cue.start, cue.end, cue.speaker, cue.lines))
     elif isinstance(result, DiarizedResult):
         for line in lines(result):
-            text = (line.speaker or "",)
+            text = (" ".join((line.speaker or "").splitlines()),)
             shown.append(_subtitle(line.interval.start, line.interval.end, line.speaker, text))
     return sorted(shown, key=lambda subtitle: subtitle.start)
 
