@@ -15,6 +15,11 @@ from tests.unit.client.conftest import Connect, seen_by
 from tests.unit.conftest import INFO, PROGRESS, echo, result_event
 
 from triologue import AsyncClient, Cancelled, Client, DeadlineExceeded, InvalidAudio
+from triologue.protocol.deadline import Deadline
+from triologue.protocol.request import transcription
+from triologue.recording import Held
+from triologue.transport.address import Address
+from triologue.transport.http import HttpTransport
 
 Serve = Callable[..., AbstractContextManager[str]]
 
@@ -118,6 +123,24 @@ def test_closing_a_client_ends_the_calls_of_other_threads(scheme: str, begins: b
         answer.begins = True
         assert answer.was_left(3)
     assert [type(error) for error in raised] == [Cancelled] * 3
+
+
+def test_an_exchange_that_has_ended_is_not_broken_off(serve: Serve) -> None:
+    """A deadline that passes, or a client that is closed, at that very moment finds another call there."""
+    deadline = Deadline(60.0, "")
+    with serve("http") as url:
+        transport = HttpTransport(Address(url))
+        first = transport.exchange(transcription(None, {}, "result"), Held(b"RIFF"), deadline)
+        first.send()
+        while first.receive():
+            pass
+        first.close()
+        second = transport.exchange(transcription(None, {}, "result"), Held(b"RIFF"), deadline)
+        second.send()
+        first.abort()
+        assert "Hello" in str(second.receive())
+        second.close()
+        transport.close()
 
 
 def test_an_interrupt_ends_the_work(scheme: str, serve: Serve) -> None:

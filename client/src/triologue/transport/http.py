@@ -27,6 +27,7 @@ class HttpTransport:
     def __init__(self, address: Address) -> None:
         self._address, self._tls = address, tls_context(address)
         self._idle: list[Line] = []
+        self._is_closed = False
 
     def exchange(self, request: Request[Any], recording: Recording, deadline: Deadline) -> HttpExchange:
         """Return an exchange, of which nothing is sent yet."""
@@ -50,7 +51,7 @@ class HttpTransport:
 
     def give_back(self, line: Line) -> None:
         """Take back a connection that is in use no longer."""
-        if line.is_broken or len(self._idle) >= MAX_IDLE_LINES:
+        if line.is_broken or self._is_closed or len(self._idle) >= MAX_IDLE_LINES:
             line.client.close()
         else:
             self._idle.append(line)
@@ -61,7 +62,8 @@ class HttpTransport:
         return self._address.url
 
     def close(self) -> None:
-        """Close the connections that are not in use."""
+        """Close the connections: those that are not in use now, the others when they are given back."""
+        self._is_closed = True
         while self._idle:
             self._idle.pop().client.close()
 
@@ -73,8 +75,10 @@ class HttpExchange:
         self._transport, self._line, self._body, self._deadline = transport, line, body, deadline
         self._response: httpx.Response | None = None
         self._events: Iterator[ServerSentEvent] = iter(())
+        self._closing = threading.Lock()
+        self._is_closed = False
         # httpx bounds the silence between two pieces of an answer, and not the whole of it.
-        self._watch = threading.Timer(max(0.0, deadline.left), line.break_off)
+        self._watch = threading.Timer(max(0.0, deadline.left), self.abort)
         self._watch.daemon = True
         self._watch.start()
 
@@ -107,10 +111,15 @@ class HttpExchange:
     def close(self) -> None:
         """Close the connection, unless the answer was read to its end."""
         self._watch.cancel()
+        with self._closing:
+            self._is_closed = True
         if self._response is not None:
             self._response.close()
         self._transport.give_back(self._line)
 
     def abort(self) -> None:
         """End the exchange from another thread."""
-        self._line.break_off()
+        with self._closing:
+            # By now the connection may be in use by another call.
+            if not self._is_closed:
+                self._line.break_off()
