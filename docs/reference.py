@@ -11,11 +11,14 @@ from griffe import (
     Attribute,
     Class,
     DocstringSectionKind,
+    Expr,
+    ExprName,
+    ExprSubscript,
+    ExprTuple,
     Function,
     GriffeLoader,
     Module,
     Object,
-    Parser,
 )
 
 import triologue
@@ -24,7 +27,7 @@ PAGE = Path(__file__).with_suffix(".md")
 MARKER = "<!-- `make docs` writes what follows. -->\n"
 
 SECTIONS: dict[str, Sequence[str]] = {
-    "Clients": ("Client", "AsyncClient", "Outcome", "ServerInfo", "Tls"),
+    "Clients": ("Client", "AsyncClient", "Audio", "Pipeline", "Outcome", "ServerInfo", "Tls"),
     "Results": (
         "TranscriptionResult",
         "DiarizationResult",
@@ -87,7 +90,7 @@ TWINS = {"AsyncClient": "Client"}
 def load() -> Module:
     """Read the package without running it."""
     sources = Path(inspect.getfile(triologue)).parents[1]
-    loader = GriffeLoader(docstring_parser=Parser.google, search_paths=[sources])
+    loader = GriffeLoader(docstring_parser="google", search_paths=[sources])
     package = loader.load("triologue")
     assert isinstance(package, Module)  # noqa: S101
     loader.resolve_aliases(implicit=False, external=False)
@@ -114,19 +117,30 @@ def entry(found: Object) -> str:
     if isinstance(found, Function):
         return head + _function(found)
     if isinstance(found, Attribute):
-        return f"{head}```python\n{found.name} = {found.value}\n```\n\n{_text(found)}\n"
+        text = _text(found)
+        return head + _fence(f"{found.name} = {found.value}") + (f"\n{text}\n" if text else "")
     assert isinstance(found, Class)  # noqa: S101
     return head + "".join(_class(found))
 
 
 def _class(found: Class) -> Iterator[str]:
+    init = found.members.get("__init__")
+    # What a dataclass takes is its fields, which are listed below.
+    if isinstance(init, Function) and "dataclass" not in found.labels:
+        yield _fence(f"class {found.name}{_arguments(init)}") + "\n"
     bases = [str(base) for base in found.bases if str(base) in triologue.__all__]
     if bases:
         yield f"Is a {' and a '.join(f'[`{base}`](#{base.lower()})' for base in bases)}.\n\n"
     if twin := TWINS.get(found.name):
-        yield f"Has the methods of [`{twin}`](#{twin.lower()}), to be awaited, and takes what it takes.\n\n"
+        yield (
+            f"Has the methods of [`{twin}`](#{twin.lower()}), which take and raise the same. "
+            "Those that are `async def` are awaited, the others are gone through with `async for`.\n"
+        )
     else:
         yield _function_text(found)
+    if "Enum" in map(str, found.bases):
+        values = [f"{name} = {member.value}" for name, member in found.attributes.items()]
+        yield "\n" + _fence("\n".join(values))
     if found.name in TABLES:
         yield f"\nIts fields are in [options.md](options.md#{found.name.lower()}).\n"
     elif fields := [_field(field) for field in found.members.values() if _is_field(field)]:
@@ -142,8 +156,17 @@ def _is_field(member: Object | Alias) -> bool:
 
 
 def _field(field: Object | Alias) -> str:
-    kind = "" if getattr(field, "annotation", None) is None else f": `{field.annotation}`"  # type: ignore[union-attr]
+    annotation = getattr(field, "annotation", None)
+    kind = "" if annotation is None else f": `{_type(annotation)}`"
     return f"- `{field.name}`{kind} — {' '.join(_text(field).split())}\n"
+
+
+def _type(annotation: str | Expr) -> str:
+    """Return a type without what pydantic wants to know besides."""
+    match annotation:
+        case ExprSubscript(canonical_path="typing.Annotated", slice=ExprTuple(elements=[kind, *_])):
+            return str(kind)
+    return str(annotation)
 
 
 def _function(function: Function) -> str:
@@ -151,19 +174,37 @@ def _function(function: Function) -> str:
 
 
 def _signature(function: Function) -> str:
+    decorators = [f"@{label}\n" for label in ("classmethod", "staticmethod") if label in function.labels]
+    kind = "async def" if "async" in function.labels else "def"
+    returned = f" -> {function.returns}" if function.returns is not None else ""
+    return _fence(f"{''.join(decorators)}{kind} {function.name}{_arguments(function)}{returned}")
+
+
+def _fence(code: str) -> str:
+    """Return code between fences, with the quotes of `make format`, which goes through pages too."""
+    quoted = code.replace("'", '"')
+    return f"```python\n{quoted}\n```\n"
+
+
+def _arguments(function: Function) -> str:
     parameters = [parameter for parameter in function.parameters if parameter.name not in {"self", "cls"}]
     written = []
     for parameter in parameters:
         star = {"variadic keyword": "**", "variadic positional": "*"}.get(str(parameter.kind.value), "")
         if str(parameter.kind.value) == "keyword-only" and "*" not in written:
             written.append("*")
-        default = "" if parameter.default is None or star else f" = {parameter.default}"
+        default = "" if parameter.default is None or star else f" = {_default(parameter.default)}"
         written.append(f"{star}{parameter.name}: {parameter.annotation}{default}")
     inside = "".join(f"    {part},\n" for part in written)
-    kind = "async def" if "async" in function.labels else "def"
-    returned = f" -> {function.returns}" if function.returns is not None else ""
-    arguments = f"\n{inside}" if len(written) > 1 else ", ".join(written)
-    return f"```python\n{kind} {function.name}({arguments}){returned}\n```\n"
+    return f"(\n{inside})" if len(written) > 1 else f"({', '.join(written)})"
+
+
+def _default(default: str | Expr) -> str:
+    """Return a default, and that of a constant by its value: the constants are not public."""
+    if not isinstance(default, ExprName) or not isinstance(default.parent, Object):
+        return str(default)
+    constant = default.parent.modules_collection.get_member(default.canonical_path)
+    return str(constant.value)
 
 
 def _function_text(found: Object) -> str:

@@ -17,10 +17,11 @@ from triologue import AsyncClient, Client, DeadlineExceeded, ProgressEvent
 from triologue_server.triton.metrics import IN_FLIGHT
 from triologue_server.triton.server import TritonServer
 
-MORE = {"whisper": 2, "pyannote_segmentation": 4, "speaker_embedding": 4}
+MORE = {"whisper": 2, "pyannote_segmentation": 4, "speaker_embedding": 8}
 """Executions that a caller may cost who is gone: what was sent to a core already.
 
-That is a batch of windows under way and one behind it, and `limits.spans_in_flight` spans.
+That is a batch of windows under way and one behind it, and `limits.spans_in_flight` spans, of voices twice as
+many: those of the diarization and those of phrases.
 """
 
 

@@ -54,6 +54,8 @@ async def asynchronous(path: Path) -> None:
         reveal_type(await client.transcribe_diarized(path))
         async for event in client.stream(path):
             reveal_type(event)
+            if isinstance(event, SegmentEvent):
+                reveal_type(event.segment.time_interval.duration)
 
 
 asyncio.run(asynchronous(Path(sync(Path()))))
@@ -75,6 +77,7 @@ REVEALED = [
     "triologue.schema.results.DiarizedTranscriptionResult",
     "triologue.schema.events.InfoEvent | triologue.schema.events.ProgressEvent | "
     "triologue.schema.events.SegmentEvent | triologue.schema.events.ResultEvent",
+    "float",
 ]
 
 

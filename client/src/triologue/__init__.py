@@ -6,6 +6,7 @@ The typed client and the wire schema of the Triologue service. Nothing here impo
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from triologue.audio import Audio
 from triologue.layout.cues import Cue, CueStyle, cues
 from triologue.layout.paragraphs import paragraphs
 from triologue.merge import PostProcessingForDiarizedAsr
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from triologue.async_client import AsyncClient
     from triologue.client import Client
     from triologue.many import Outcome
+    from triologue.protocol.request import Pipeline
     from triologue.protocol.server import ServerInfo
     from triologue.transport.address import Tls
 
@@ -24,10 +26,12 @@ __version__ = "0.1.0"
 __all__ = [
     *_schema,
     "AsyncClient",
+    "Audio",
     "Client",
     "Cue",
     "CueStyle",
     "Outcome",
+    "Pipeline",
     "PostProcessingForDiarizedAsr",
     "ServerInfo",
     "Tls",
@@ -41,6 +45,7 @@ _LATE = {
     "AsyncClient": "triologue.async_client",
     "Client": "triologue.client",
     "Outcome": "triologue.many",
+    "Pipeline": "triologue.protocol.request",
     "ServerInfo": "triologue.protocol.server",
     "Tls": "triologue.transport.address",
 }

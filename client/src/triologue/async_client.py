@@ -47,21 +47,21 @@ if TYPE_CHECKING:
 
 
 class AsyncClient:
-    """A Triologue server, over HTTP or gRPC.
+    """A Triologue server, over HTTP or gRPC, for coroutines of asyncio.
 
-        with Client("grpc://127.0.0.1:8001") as client:
-            result = client.transcribe_diarized("meeting.m4a", language="en", max_speakers=4)
+        async with AsyncClient("grpc://127.0.0.1:8001") as client:
+            result = await client.transcribe_diarized("meeting.m4a", language="en", max_speakers=4)
             print(result.text)
 
     A recording is a path, the bytes of an encoded file, a file opened in binary mode, an `http(s)` URL, which
     the client fetches, or samples with their rate, `(array, 16_000)`. Any container and codec that FFmpeg
     reads will do. Options are an options model, keyword arguments, or both: keywords win.
 
-    Threads may share a client, and do share its connections. A process that forks makes a new one.
+    Tasks of one event loop may share a client, and do share its connections.
 
-    A call that is left, by an exception such as `KeyboardInterrupt` or by closing an iterator, ends at the
-    server too. A call is made again, with pauses, while the server cannot be reached or its queues are full,
-    up to `retries` times and not past its deadline.
+    A call that is left, by cancelling its task or by closing an iterator, ends at the server too. A call is
+    made again, with pauses, while the server cannot be reached or its queues are full, up to `retries` times
+    and not past its deadline.
 
     Every call that needs the server raises, besides what its docstring names:
 
@@ -95,6 +95,7 @@ class AsyncClient:
         tls: Tls | None = None,
     ) -> None:
         self.url = url
+        """The server, as it was given."""
         self._policy = Policy(url, timeout_s, retries)
         self._transport = connect_async(Address(url, with_key(headers or {}, api_key), tls or Tls()))
         self._driver = AsyncDriver(self._transport)
@@ -108,7 +109,7 @@ class AsyncClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """End the calls of other threads and close the connections; the client is of no use afterwards."""
+        """Close the connections, which ends the calls on them; the client is of no use afterwards."""
         await self._transport.close()
 
     async def transcribe(

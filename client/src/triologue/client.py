@@ -98,6 +98,7 @@ class Client:
         tls: Tls | None = None,
     ) -> None:
         self.url = url
+        """The server, as it was given."""
         self._policy = Policy(url, timeout_s, retries)
         self._transport = connect(Address(url, with_key(headers or {}, api_key), tls or Tls()))
         self._driver = Driver(self._transport)

@@ -37,10 +37,12 @@ class TriologueError(Exception):
     """Base of every error of the service."""
 
     code: ErrorCode = ErrorCode.INTERNAL
+    """What kind of failure it was."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+        """What was wrong, in the words of the server or the client, without the code."""
 
     def to_wire(self) -> str:
         """Return the message as it travels: ``CODE: human text``."""

@@ -53,6 +53,7 @@ class ResultEvent(WireModel):
 
 
 Event = InfoEvent | ProgressEvent | SegmentEvent | ResultEvent
+"""Any of them."""
 
 _event: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
 
