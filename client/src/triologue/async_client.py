@@ -14,7 +14,9 @@ from triologue.protocol import calls
 from triologue.protocol.calls import Policy
 from triologue.protocol.request import (
     AnyAnswer,
+    AnyResult,
     Pipeline,
+    Request,
     any_of,
     diarization,
     diarized_transcription,
@@ -137,9 +139,7 @@ class AsyncClient:
             TypeError: The recording is none.
         """
         request = transcription(options, fields, "all" if on_event else "result")
-        return await self._driver.run(
-            calls.answered(request, audio, self._policy, timeout_s, again=True), on_event
-        )
+        return await self._answer(request, audio, timeout_s, on_event)
 
     async def translate(
         self,
@@ -152,9 +152,7 @@ class AsyncClient:
     ) -> TranscriptionResult:
         """Write down in English what is said in a recording. Takes and raises what `transcribe` does."""
         request = translation(options, fields, "all" if on_event else "result")
-        return await self._driver.run(
-            calls.answered(request, audio, self._policy, timeout_s, again=True), on_event
-        )
+        return await self._answer(request, audio, timeout_s, on_event)
 
     async def diarize(
         self,
@@ -167,9 +165,7 @@ class AsyncClient:
     ) -> DiarizationResult:
         """Find who speaks when in a recording. Takes and raises what `transcribe` does."""
         request = diarization(options, fields, "all" if on_event else "result")
-        return await self._driver.run(
-            calls.answered(request, audio, self._policy, timeout_s, again=True), on_event
-        )
+        return await self._answer(request, audio, timeout_s, on_event)
 
     async def transcribe_diarized(
         self,
@@ -182,9 +178,7 @@ class AsyncClient:
     ) -> DiarizedTranscriptionResult:
         """Write down who says what, and when, in a recording. Takes and raises what `transcribe` does."""
         request = diarized_transcription(options, fields, "all" if on_event else "result")
-        return await self._driver.run(
-            calls.answered(request, audio, self._policy, timeout_s, again=True), on_event
-        )
+        return await self._answer(request, audio, timeout_s, on_event)
 
     def stream(
         self,
@@ -283,3 +277,13 @@ class AsyncClient:
             ServerUnavailable: It cannot be reached.
         """
         return await self._driver.run(calls.server_info(self._policy))
+
+    async def _answer(
+        self,
+        request: Request[AnyResult],
+        audio: Audio,
+        timeout_s: float | None,
+        on_event: Callable[[Event], object] | None,
+    ) -> AnyResult:
+        steps = calls.answered(request, audio, self._policy, timeout_s, again=True)
+        return await self._driver.run(steps, on_event)

@@ -13,7 +13,9 @@ from triologue.protocol import calls
 from triologue.protocol.calls import Policy
 from triologue.protocol.request import (
     AnyAnswer,
+    AnyResult,
     Pipeline,
+    Request,
     any_of,
     diarization,
     diarized_transcription,
@@ -141,7 +143,7 @@ class Client:
             TypeError: The recording is none.
         """
         request = transcription(options, fields, "all" if on_event else "result")
-        return self._driver.run(calls.answered(request, audio, self._policy, timeout_s, again=True), on_event)
+        return self._answer(request, audio, timeout_s, on_event)
 
     def translate(
         self,
@@ -154,7 +156,7 @@ class Client:
     ) -> TranscriptionResult:
         """Write down in English what is said in a recording. Takes and raises what `transcribe` does."""
         request = translation(options, fields, "all" if on_event else "result")
-        return self._driver.run(calls.answered(request, audio, self._policy, timeout_s, again=True), on_event)
+        return self._answer(request, audio, timeout_s, on_event)
 
     def diarize(
         self,
@@ -167,7 +169,7 @@ class Client:
     ) -> DiarizationResult:
         """Find who speaks when in a recording. Takes and raises what `transcribe` does."""
         request = diarization(options, fields, "all" if on_event else "result")
-        return self._driver.run(calls.answered(request, audio, self._policy, timeout_s, again=True), on_event)
+        return self._answer(request, audio, timeout_s, on_event)
 
     def transcribe_diarized(
         self,
@@ -180,7 +182,7 @@ class Client:
     ) -> DiarizedTranscriptionResult:
         """Write down who says what, and when, in a recording. Takes and raises what `transcribe` does."""
         request = diarized_transcription(options, fields, "all" if on_event else "result")
-        return self._driver.run(calls.answered(request, audio, self._policy, timeout_s, again=True), on_event)
+        return self._answer(request, audio, timeout_s, on_event)
 
     def stream(
         self,
@@ -280,3 +282,13 @@ class Client:
             ServerUnavailable: It cannot be reached.
         """
         return self._driver.run(calls.server_info(self._policy))
+
+    def _answer(
+        self,
+        request: Request[AnyResult],
+        audio: Audio,
+        timeout_s: float | None,
+        on_event: Callable[[Event], object] | None,
+    ) -> AnyResult:
+        steps = calls.answered(request, audio, self._policy, timeout_s, again=True)
+        return self._driver.run(steps, on_event)
