@@ -8,6 +8,7 @@ import pytest
 
 from triologue import Client
 from triologue_server.settings import Settings
+from triologue_server.store import ModelStore, resolve_whisper
 from triologue_server.triton.server import TritonServer
 
 
@@ -23,6 +24,24 @@ def triton() -> Iterator[TritonServer]:
         "service": {"diarization": {"concurrency": 2, "queue": 2}},
     }
     with TritonServer(Settings(http_port=0, grpc_port=0, metrics_port=0, **small)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def batched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
+    """A server whose cores compute in batches, and of whose Whisper, a folder of a user's, there are two."""
+    folder = tmp_path_factory.mktemp("own") / "whisper"
+    folder.symlink_to(ModelStore().require(resolve_whisper("base")))
+    batches = {"max_batch_size": 3, "queue_delay_ms": 100}
+    settings = Settings(
+        http_port=0,
+        grpc_port=0,
+        metrics_port=0,
+        whisper={"model": str(folder), "instances": 2, "threads": 1, **batches},
+        diarization={"segmentation": batches, "embedding": batches},
+        service={"diarized_asr": {"concurrency": 1}, "diarization": {"concurrency": 1}},
+    )
+    with TritonServer(settings) as server:
         yield server
 
 

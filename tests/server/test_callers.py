@@ -17,11 +17,12 @@ from triologue import AsyncClient, Client, DeadlineExceeded, ProgressEvent
 from triologue_server.triton.metrics import IN_FLIGHT
 from triologue_server.triton.server import TritonServer
 
-MORE = {"whisper": 2, "pyannote_segmentation": 4, "speaker_embedding": 8}
-"""Executions that a caller may cost who is gone: what was sent to a core already.
+MORE = {"whisper": 8, "pyannote_segmentation": 4, "speaker_embedding": 16}
+"""Executions, of one window or span each, that a caller may cost who is gone.
 
-That is a batch of windows under way and one behind it, and `limits.spans_in_flight` spans, of voices twice as
-many: those of the diarization and those of phrases.
+Triton notices when the next event is sent to who is not there. Until then the recording has at most so many under
+way: `limits.windows_in_flight`, `limits.spans_in_flight`, and of voices, those of the diarization and of phrases,
+as many again.
 """
 
 

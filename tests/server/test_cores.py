@@ -70,10 +70,10 @@ def ask_whisper(triton: TritonServer, features: Features, frames: int, *options:
 
 
 def test_whisper_answers_each_row_by_its_own_options(
-    triton: TritonServer, processor: WhisperProcessor, features: Features
+    batched: TritonServer, processor: WhisperProcessor, features: Features
 ) -> None:
     english, german, detected = ask_whisper(
-        triton,
+        batched,
         features,
         FRAMES,
         b'{"language": "en", "word_timestamps": true}',
@@ -132,31 +132,31 @@ def test_segmentation_and_embedding_of_a_short_span(
     np.testing.assert_array_equal(np.isfinite(embeddings[..., 0]), activity.any(axis=2))
 
 
-def test_rows_of_a_request_may_have_any_hops(triton: TritonServer, audio: NDArray[np.int16]) -> None:
+def test_rows_of_a_request_may_have_any_hops(batched: TritonServer, audio: NDArray[np.int16]) -> None:
     counts, hops = [SAMPLES, 20 * 16_000, SAMPLES], [16_000, 80_000, 8_000]
     span = rows(audio, counts, hops)
-    activity = infer(triton, "pyannote_segmentation", "ACTIVITY", *span)
+    activity = infer(batched, "pyannote_segmentation", "ACTIVITY", *span)
     embeddings = infer(
-        triton, "speaker_embedding", "EMBEDDINGS", *span, tensor("ACTIVITY", "UINT8", activity)
+        batched, "speaker_embedding", "EMBEDDINGS", *span, tensor("ACTIVITY", "UINT8", activity)
     )
     # Those with the shortest hop are 20 s, and what lies behind them is left out.
     assert [int(row.any(axis=(1, 2)).nonzero()[0].max()) + 1 for row in activity] == [21, 3, 21]
     for row, (count, hop) in enumerate(zip(counts, hops, strict=True)):
         alone = rows(audio, [count], [hop])
-        (active,) = infer(triton, "pyannote_segmentation", "ACTIVITY", *alone)
+        (active,) = infer(batched, "pyannote_segmentation", "ACTIVITY", *alone)
         assert np.mean((active != activity[row]).any(axis=2)) <= 0.001
         np.testing.assert_array_equal(np.isfinite(embeddings[row, ..., 0]), activity[row].any(axis=1))
 
 
 @pytest.mark.parametrize("hop", [-16_000, 0, 10, 7_990, 16_001, 160_010, 2**31 - 1])
 @pytest.mark.parametrize("model", ["pyannote_segmentation", "speaker_embedding"])
-def test_a_hop_that_is_none(triton: TritonServer, audio: NDArray[np.int16], model: str, hop: int) -> None:
+def test_a_hop_that_is_none(batched: TritonServer, audio: NDArray[np.int16], model: str, hop: int) -> None:
     inputs, output = rows(audio, [SAMPLES, SAMPLES], [16_000, hop]), "ACTIVITY"
     if model == "speaker_embedding":
         inputs.append(tensor("ACTIVITY", "UINT8", np.ones((2, 21, 589, 3), np.uint8)))
         output = "EMBEDDINGS"
     with pytest.raises(InferenceServerException, match=f"INVALID_OPTION: HOP: {hop} is no multiple of 10"):
-        infer(triton, model, output, *inputs)
+        infer(batched, model, output, *inputs)
 
 
 @pytest.mark.parametrize("count", [0, -1, SAMPLES + 1])

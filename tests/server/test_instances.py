@@ -1,47 +1,22 @@
-"""A server with two instances of Whisper, whose model is a folder of the user's own."""
+"""A server with two instances of Whisper that compute in batches."""
 
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
-
+from tests.server.metrics import counts
 from tests.server.test_commands import descendants
 from triologue import Client
-from triologue_server.settings import Settings
-from triologue_server.store import ModelStore, resolve_whisper
 from triologue_server.triton.server import TritonServer
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Whisper tiny.en, outside the model store."""
-    folder = tmp_path_factory.mktemp("own") / "whisper"
-    folder.symlink_to(ModelStore().require(resolve_whisper("tiny.en")))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[TritonServer]:
-    settings = Settings(
-        http_port=0,
-        grpc_port=0,
-        metrics_port=0,
-        whisper={"model": str(folder), "instances": 2, "threads": 1, "max_batch_size": 1},
-        service={"diarized_asr": {"concurrency": 1}, "diarization": {"concurrency": 1}},
-    )
-    with TritonServer(settings) as server:
-        yield server
-
-
-def test_both_instances_answer_requests_that_come_together(server: TritonServer, sample: Path) -> None:
+def test_both_instances_answer_requests_that_come_together(batched: TritonServer, sample: Path) -> None:
     def transcribe(_: int) -> str:
-        with Client(server.http_url, timeout_s=120) as client:
+        with Client(batched.http_url, timeout_s=120) as client:
             return client.transcribe(sample, language="en").text
 
     instances = [
-        process for process in descendants(server._process.pid) if "\0whisper_0_" in command_line(process)
+        process for process in descendants(batched._process.pid) if "\0whisper_0_" in command_line(process)
     ]
     assert len(instances) == 2
     before = [cpu_seconds(process) for process in instances]
@@ -51,6 +26,23 @@ def test_both_instances_answer_requests_that_come_together(server: TritonServer,
     assert others == [first] * 3
     for process, seconds in zip(instances, before, strict=True):
         assert cpu_seconds(process) - seconds > 0.1
+
+
+def test_windows_of_different_recordings_share_executions(batched: TritonServer, sample: Path) -> None:
+    requests, executions = "nv_inference_request_success", "nv_inference_exec_count"
+    before = counts(batched, requests)["whisper"], counts(batched, executions)["whisper"]
+
+    def transcribe(_: int) -> str:
+        with Client(batched.grpc_url, timeout_s=120) as client:
+            return client.transcribe(sample, mode="sequential", vad_filter=False, temperature=0.0).text
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(transcribe, range(4)))) == 1
+
+    served = counts(batched, requests)["whisper"] - before[0]
+    # Each recording has several windows, one after the other.
+    assert served >= 4 * 2
+    assert counts(batched, executions)["whisper"] - before[1] <= served - 3
 
 
 def command_line(process: int) -> str:

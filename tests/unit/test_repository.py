@@ -97,7 +97,7 @@ def test_the_profiles_differ_where_they_should() -> None:
     }
     assert kinds["embedded"].instance_group[0].kind == ModelInstanceGroup.KIND_CPU
     assert kinds["gpu"].instance_group[0].kind == ModelInstanceGroup.KIND_GPU
-    assert kinds["embedded"].max_batch_size == 8
+    assert kinds["embedded"].max_batch_size == 1
     assert kinds["gpu"].max_batch_size == 16
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
-from triologue_server.diarization.networks import load_networks, threads_of
+from triologue_server.diarization.networks import load_networks, workers_of
 from triologue_server.diarization.segmentation import SegmentationModel
 from triologue_server.settings import Settings
 from triologue_server.triton.placement import torch_device_of
-from triologue_server.triton.rows import audio_of, execute_rows
+from triologue_server.triton.rows import RowServer, audio_of
 
 
 class TritonPythonModel:
@@ -22,16 +22,18 @@ class TritonPythonModel:
         """Load the segmentation network."""
         settings = Settings()
         diarization = settings.diarization
-        self._model = SegmentationModel(
-            load_networks(settings),
-            torch_device_of(args, diarization.device),
-            diarization.precision,
-            threads_of(diarization, diarization.segmentation),
+        device = torch_device_of(args, diarization.device)
+        network = SegmentationModel(load_networks(settings), device, diarization.precision)
+        self._rows = RowServer(
+            audio_of,
+            network.activity,
+            _write,
+            workers=workers_of(diarization, diarization.segmentation, on_gpu=device != "cpu"),
         )
 
-    def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
-        """Segment the spans of all requests together."""
-        return execute_rows(requests, audio_of, self._model.activity, _write)
+    def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> None:
+        """Segment the spans of requests."""
+        self._rows.execute(requests)
 
 
 def _write(activity: list[NDArray[np.uint8]]) -> pb_utils.Tensor:

@@ -9,10 +9,10 @@ import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
 from triologue_server.diarization.embedding import EmbeddingModel, SpeakersOfSpan
-from triologue_server.diarization.networks import load_networks, threads_of
+from triologue_server.diarization.networks import load_networks, workers_of
 from triologue_server.settings import Settings
 from triologue_server.triton.placement import torch_device_of
-from triologue_server.triton.rows import array_of, audio_of, execute_rows
+from triologue_server.triton.rows import RowServer, array_of, audio_of
 
 
 class TritonPythonModel:
@@ -22,20 +22,22 @@ class TritonPythonModel:
         """Load the embedding network."""
         settings = Settings()
         diarization = settings.diarization
-        self._model = EmbeddingModel(
-            load_networks(settings),
-            torch_device_of(args, diarization.device),
-            diarization.precision,
-            threads_of(diarization, diarization.embedding),
+        device = torch_device_of(args, diarization.device)
+        network = EmbeddingModel(load_networks(settings), device, diarization.precision)
+        self._rows = RowServer(
+            _read,
+            network.embed,
+            _write,
+            workers=workers_of(diarization, diarization.embedding, on_gpu=device != "cpu"),
         )
 
-    def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
-        """Embed the speakers of the spans of all requests."""
-        return execute_rows(requests, _read, self._model.embed, _write)
+    def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> None:
+        """Embed the speakers of the spans of requests."""
+        self._rows.execute(requests)
 
 
 def _read(request: pb_utils.InferenceRequest) -> list[SpeakersOfSpan]:
-    activity = array_of(request, "ACTIVITY").astype(np.uint8, copy=False)
+    activity = array_of(request, "ACTIVITY").astype(np.uint8)
     return [SpeakersOfSpan(*row) for row in zip(audio_of(request), activity, strict=True)]
 
 

@@ -12,7 +12,7 @@ from triologue_server.store import ModelStore, resolve_whisper
 from triologue_server.transcription.whisper import WhisperCore, WindowRequest
 from triologue_server.transcription.window import Hypothesis, WindowOptions
 from triologue_server.triton.placement import gpu_of
-from triologue_server.triton.rows import array_of, execute_rows, features_of, text_tensor
+from triologue_server.triton.rows import RowServer, array_of, features_of, text_tensor
 
 
 class TritonPythonModel:
@@ -22,11 +22,18 @@ class TritonPythonModel:
         """Load the Whisper model."""
         settings = Settings()
         folder = ModelStore(settings.models).require(resolve_whisper(settings.whisper.model))
-        self._core = WhisperCore(folder, settings.whisper, gpu=gpu_of(args))
+        whisper = settings.whisper
+        core = WhisperCore(folder, whisper, gpu=gpu_of(args))
+        self._rows = RowServer(
+            _read,
+            core.transcribe,
+            _write,
+            workers=whisper.workers_of_instance,
+        )
 
-    def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
-        """Transcribe the windows of all requests together."""
-        return execute_rows(requests, _read, self._core.transcribe, _write)
+    def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> None:
+        """Transcribe the windows of requests."""
+        self._rows.execute(requests)
 
 
 def _read(request: pb_utils.InferenceRequest) -> list[WindowRequest]:

@@ -85,8 +85,20 @@ class WhisperSettings(CoreSettings):
     """Number format of CTranslate2."""
     threads: Threads
     """CPU threads, shared by its instances; 0 means one for every core."""
-    workers: int = Field(ge=1, le=64)
-    """Parts of a batch that are worked on side by side, by an equal share of the threads each."""
+    workers: int = Field(ge=0, le=1024)
+    """Batches that an instance works on side by side, by an equal share of its threads each; 0 means one for
+    every thread on a CPU, and one on a GPU."""
+
+    @property
+    def threads_of_instance(self) -> int:
+        """CPU threads of each instance."""
+        return max(1, self.threads // self.instances)
+
+    @property
+    def workers_of_instance(self) -> int:
+        """Batches that each instance works on side by side; it has a thread for each at least."""
+        by_default = self.threads_of_instance if self.device == "cpu" else 1
+        return min(self.workers or by_default, self.threads_of_instance)
 
 
 class DiarizationSettings(_Section):
@@ -101,7 +113,7 @@ class DiarizationSettings(_Section):
     threads: Threads
     """CPU threads of each of its two networks, shared by its instances; 0 means one for every core.
 
-    Each works on a span of its own.
+    Each works on a batch of its own.
     """
     segmentation: CoreSettings
     """The segmentation network."""

@@ -7,7 +7,6 @@ frames are pooled under each pair's mask.
 
 import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,28 +40,24 @@ class SpeakersOfSpan:
 
 
 class EmbeddingModel:
-    """The embedding network of a pipeline, over spans.
+    """The embedding network of a pipeline, over spans; for several threads at once.
 
     Args:
         pipeline: Whose network it is.
         device: A name of torch, such as `cpu` or `cuda:1`.
         precision: Number format of the trunk.
-        threads: How many spans are worked on side by side.
 
     Raises:
         ValueError: The network cannot be run in two halves, trunk and pooling.
     """
 
-    def __init__(
-        self, pipeline: SpeakerDiarization, device: str, precision: Precision = "float32", threads: int = 1
-    ) -> None:
+    def __init__(self, pipeline: SpeakerDiarization, device: str, precision: Precision = "float32") -> None:
         embedding = pipeline._embedding.to(torch.device(device))
         self._model: Any = getattr(embedding, "model_", None)
         if not hasattr(self._model, "forward_frames"):
             raise ValueError(f"{pipeline.embedding}: its trunk cannot be run apart from its pooling")
         pool_by_matrices(self._model)
         self._device = torch.device(device)
-        self._threads = ThreadPoolExecutor(threads, "spans")
         self._precision = precision
         self._exclude_overlap: bool = pipeline.embedding_exclude_overlap
         self._min_samples: int = embedding.min_num_samples
@@ -75,7 +70,7 @@ class EmbeddingModel:
         Returns:
             For each span, (`WINDOWS`, `SPEAKERS`, dimension); not a number where a speaker is not active.
         """
-        return list(self._threads.map(self._embed_span, spans))
+        return [self._embed_span(span) for span in spans]
 
     def _embed_span(self, span: SpeakersOfSpan) -> NDArray[np.float32]:
         audio, activity = span.audio, span.activity

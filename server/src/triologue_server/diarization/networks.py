@@ -32,6 +32,6 @@ def load_networks(settings: Settings) -> SpeakerDiarization:
     return load_from_store(settings)
 
 
-def threads_of(settings: DiarizationSettings, core: CoreSettings) -> int:
-    """Return how many spans an instance of a network works on side by side."""
-    return max(1, settings.threads // core.instances)
+def workers_of(settings: DiarizationSettings, core: CoreSettings, *, on_gpu: bool) -> int:
+    """Return how many batches an instance of a network works on side by side."""
+    return 1 if on_gpu else max(1, settings.threads // core.instances)

@@ -2,8 +2,6 @@
 
 import copy
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
 
 import numpy as np
 import torch
@@ -26,21 +24,17 @@ _WINDOWS_AT_ONCE = 64  # bounds the memory of one forward pass
 
 
 class SegmentationModel:
-    """The segmentation network of a pipeline, over batches of spans.
+    """The segmentation network of a pipeline, over batches of spans; for several threads at once.
 
     Args:
         pipeline: Whose network it is.
         device: A name of torch, such as `cpu` or `cuda:1`.
         precision: Number format of all behind the network's convolutions.
-        threads: How many spans are worked on side by side on a CPU; a GPU does all of a batch at once.
     """
 
-    def __init__(
-        self, pipeline: SpeakerDiarization, device: str, precision: Precision = "float32", threads: int = 1
-    ) -> None:
+    def __init__(self, pipeline: SpeakerDiarization, device: str, precision: Precision = "float32") -> None:
         inference = pipeline._segmentation
         self._device = torch.device(device)
-        self._threads = ThreadPoolExecutor(threads, "spans")
         self._precision = precision
         self._network: nn.Module = copy.deepcopy(inference.model).to(self._device)
         self._conversion: nn.Module = inference.conversion
@@ -55,11 +49,6 @@ class SegmentationModel:
         Returns:
             For each span, (`WINDOWS`, `FRAMES`, `SPEAKERS`) of 0 or 1; zeros for windows past its end.
         """
-        groups = [[span] for span in spans] if self._device.type == "cpu" else [spans]
-        return list(chain.from_iterable(self._threads.map(self._activity, groups)))
-
-    def _activity(self, spans: Sequence[AudioOfSpan]) -> list[NDArray[np.uint8]]:
-        """Pass spans through the network together."""
         with torch.inference_mode():
             fronts = [self._windows(span) for span in spans]
             windows = torch.cat(fronts)

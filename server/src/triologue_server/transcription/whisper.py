@@ -21,7 +21,7 @@ from triologue_server.transcription.alignment import align
 from triologue_server.transcription.checks import check_features, check_options
 from triologue_server.transcription.cuda import preload_cublas
 from triologue_server.transcription.decoding import Decoded, decode, prompt_of
-from triologue_server.transcription.network import Encoded, SharedNetwork
+from triologue_server.transcription.network import ArrayNetwork, Encoded
 from triologue_server.transcription.processor import Features
 from triologue_server.transcription.segments import cut
 from triologue_server.transcription.window import AlignedWord, Hypothesis, WindowOptions
@@ -92,7 +92,7 @@ class _Work:
 
 
 class WhisperCore:
-    """A Whisper model that transcribes batches of windows.
+    """A Whisper model that transcribes batches of windows, as many at once as it has workers.
 
     Args:
         folder: A CTranslate2 model.
@@ -107,17 +107,16 @@ class WhisperCore:
     def __init__(self, folder: Path, settings: WhisperSettings, gpu: int = 0) -> None:
         if settings.device == "cuda":
             preload_cublas()
-        threads = max(1, settings.threads // settings.instances)
-        workers = min(settings.workers, threads)
+        workers = settings.workers_of_instance
         self._model = WhisperModel(
             str(folder),
             device=settings.device,
             device_index=gpu,
             compute_type=settings.compute_type.value,
-            cpu_threads=threads // workers,
+            cpu_threads=settings.threads_of_instance // workers,
             num_workers=workers,
         )
-        self._model.model = SharedNetwork(self._model.model, workers)
+        self._model.model = ArrayNetwork(self._model.model)
 
     def transcribe(self, requests: Sequence[WindowRequest]) -> list[Hypothesis | TriologueError]:
         """Transcribe windows; the answer for each does not depend on the others.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,8 +10,10 @@ import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
 from triologue.schema import Cancelled, InternalError, server_error
+from triologue_server.conductor.fairness import FairQueue
+from triologue_server.diarization.networks import workers_of
 from triologue_server.diarization.spans import SPAN_SAMPLES, WINDOWS
-from triologue_server.settings import CoreSettings, Device, Settings
+from triologue_server.settings import CoreSettings, Settings
 from triologue_server.transcription.processor import Features
 from triologue_server.transcription.window import WINDOW_FRAMES, Hypothesis, WindowOptions
 
@@ -29,34 +30,48 @@ _WINDOW_OPTIONS = set(WindowOptions.model_fields) - {
 }
 
 
-def places(settings: Settings) -> dict[str, int]:
-    """Return how many calls of each core may be under way at once: a batch in work, and the next one waiting.
+def queues(settings: Settings, has_gpus: bool) -> dict[str, FairQueue]:
+    """Return where calls of each core wait for their turn.
 
-    What does not fit waits for its turn here, first come, first served, whichever recording it is of.
+    What computes on the CPU one by one shares its cores: as many calls are under way as there are threads for
+    them, of whichever model. More would slow each other down, and what comes meanwhile would wait for all of
+    them. What computes in batches has those that are in work, and as much again waiting to be the next.
+
+    Args:
+        settings: Of the server.
+        has_gpus: Whether what may compute on GPUs will.
     """
     whisper, diarization = settings.whisper, settings.diarization
+    networks_on_gpus = diarization.device == "cuda" or (diarization.device == "auto" and has_gpus)
+    cpu = FairQueue(max(whisper.threads, diarization.threads))
+
+    def queue(core: CoreSettings, on_gpus: bool, workers: int) -> FairQueue:
+        if not on_gpus and core.max_batch_size == 1:
+            return cpu
+        instances = core.instances * (len(core.gpus) if on_gpus else 1)
+        return FairQueue(2 * instances * workers * core.max_batch_size)
+
+    def queue_of_network(core: CoreSettings) -> FairQueue:
+        return queue(core, networks_on_gpus, workers_of(diarization, core, on_gpu=networks_on_gpus))
+
     return {
-        "whisper": _places(whisper, whisper.device),
-        "pyannote_segmentation": _places(diarization.segmentation, diarization.device),
-        "speaker_embedding": _places(diarization.embedding, diarization.device),
+        "whisper": queue(whisper, whisper.device == "cuda", whisper.workers_of_instance),
+        "pyannote_segmentation": queue_of_network(diarization.segmentation),
+        "speaker_embedding": queue_of_network(diarization.embedding),
     }
 
 
-def _places(core: CoreSettings, device: Device) -> int:
-    instances = core.instances * (len(core.gpus) if device == "cuda" else 1)
-    return 2 * instances * core.max_batch_size
-
-
 class TritonCores:
-    """The core models of this Triton server; what `conductor.cores.Cores` asks for.
+    """The core models of this Triton server, for one recording; what `conductor.cores.Cores` asks for.
 
     Args:
-        places: How many calls of each core may be under way, of all recordings together; from `places`.
+        queues: Where calls of each core wait for their turn; from `queues`.
         is_cancelled: Says whether the caller has gone away; then nothing more is sent to the cores.
     """
 
-    def __init__(self, places: Mapping[str, asyncio.Semaphore], is_cancelled: Callable[[], bool]) -> None:
-        self._places = places
+    def __init__(self, queues: Mapping[str, FairQueue], is_cancelled: Callable[[], bool]) -> None:
+        flows = {queue: queue.flow() for queue in set(queues.values())}
+        self._flows = {core: flows[queue] for core, queue in queues.items()}
         self._is_cancelled = is_cancelled
 
     async def activity(self, span: NDArray[np.int16], hop: int) -> NDArray[np.uint8]:
@@ -88,7 +103,7 @@ class TritonCores:
             requested_output_names=[output],
             inputs=[pb_utils.Tensor(name, array[None]) for name, array in inputs.items()],
         )
-        async with self._places[model]:
+        async with self._flows[model].place():
             if self._is_cancelled():
                 raise Cancelled("the caller went away")
             response = await request.async_exec()

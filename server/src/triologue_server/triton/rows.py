@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from threading import Semaphore
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
@@ -13,38 +16,93 @@ from triologue.schema import InvalidOption, TriologueError
 from triologue_server.diarization.spans import HOP_UNIT, MAX_HOP, MIN_HOP, AudioOfSpan
 from triologue_server.triton.errors import error_response
 
+_log = logging.getLogger(__name__)
+
 Row = TypeVar("Row")
 Answer = TypeVar("Answer")
 Number = TypeVar("Number", np.int16, np.float32)
 
+if TYPE_CHECKING:  # Triton fills its module only after the model that imports this one
+    _Work = list[tuple[pb_utils.InferenceResponseSender, list[Row] | Exception]]
+    """Requests: where each is answered, and its rows, or why there are none."""
 
-def execute_rows(
-    requests: Sequence[pb_utils.InferenceRequest],
-    read: Callable[[pb_utils.InferenceRequest], list[Row]],
-    compute: Callable[[list[Row]], Sequence[Answer | TriologueError]],
-    write: Callable[[list[Answer]], pb_utils.Tensor],
-) -> list[pb_utils.InferenceResponse]:
-    """Answer all requests of a batch with one computation over their rows.
+
+class RowServer(Generic[Row, Answer]):
+    """Answers the requests of a core, each batch by one computation, and several batches at once.
 
     A request that cannot be read, or one of whose rows is answered with an error, gets that error; the others
     are answered all the same.
 
     Args:
-        requests: As Triton hands them to `execute`.
-        read: Returns the rows of a request; raises `TriologueError`.
-        compute: Returns an answer, or an error, for each row.
+        read: Returns the rows of a request, in memory of their own; raises `TriologueError`.
+        compute: Returns an answer, or an error, for each row; for several threads at once.
         write: Makes the output tensor of a request out of its rows' answers.
+        workers: How many batches are worked on at once.
     """
-    rows_of: list[list[Row] | Exception] = [_attempt(read, request) for request in requests]
-    rows = [row for some in rows_of if isinstance(some, list) for row in some]
-    computed = _attempt(compute, rows) if rows else []
-    if isinstance(computed, Exception):
-        return [error_response(some if isinstance(some, Exception) else computed) for some in rows_of]
-    answers = iter(computed)
-    return [
-        _response(some if isinstance(some, Exception) else [next(answers) for _ in some], write)
-        for some in rows_of
-    ]
+
+    def __init__(
+        self,
+        read: Callable[[pb_utils.InferenceRequest], list[Row]],
+        compute: Callable[[list[Row]], Sequence[Answer | TriologueError]],
+        write: Callable[[list[Answer]], pb_utils.Tensor],
+        *,
+        workers: int,
+    ) -> None:
+        self._read = read
+        self._compute = compute
+        self._write = write
+        self._free = Semaphore(workers)
+        self._pool = ThreadPoolExecutor(workers, "worker")
+
+    def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> None:
+        """Take the requests of a batch; returns when there is a free worker for the next one."""
+        work = [
+            (request.get_response_sender(), _attempt(self._read, request))  # read while its tensors are there
+            for request in requests
+        ]
+        self._free.acquire()
+        self._pool.submit(self._answer, work)
+        # Triton takes an instance that has returned for idle, and would empty its queue into this one's.
+        with self._free:
+            pass
+
+    def _answer(self, work: _Work[Row]) -> None:
+        """Compute and answer a batch."""
+        try:
+            responses = self._responses([rows for _, rows in work])
+        finally:
+            self._free.release()
+        for (sender, _), response in zip(work, responses, strict=True):
+            try:
+                sender.send(response, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+            except Exception as error:  # the others are to be answered all the same
+                _log.error("an answer could not be sent", exc_info=error)
+
+    def _responses(self, rows_of: Sequence[list[Row] | Exception]) -> list[pb_utils.InferenceResponse]:
+        rows = [row for some in rows_of if isinstance(some, list) for row in some]
+        computed = _attempt(self._compute, rows) if rows else []
+        if isinstance(computed, Exception):
+            return [error_response(some if isinstance(some, Exception) else computed) for some in rows_of]
+        answers = iter(computed)
+        return [
+            self._response(some if isinstance(some, Exception) else [next(answers) for _ in some])
+            for some in rows_of
+        ]
+
+    def _response(
+        self, answered: Sequence[Answer | TriologueError] | Exception
+    ) -> pb_utils.InferenceResponse:
+        if isinstance(answered, Exception):
+            return error_response(answered)
+        good: list[Answer] = []
+        for answer in answered:
+            if isinstance(answer, TriologueError):
+                return error_response(answer)
+            good.append(answer)
+        tensor = _attempt(self._write, good)
+        return (
+            error_response(tensor) if isinstance(tensor, Exception) else pb_utils.InferenceResponse([tensor])
+        )
 
 
 def _attempt(work: Callable[[Row], Answer], argument: Row) -> Answer | Exception:
@@ -54,29 +112,14 @@ def _attempt(work: Callable[[Row], Answer], argument: Row) -> Answer | Exception
         return error
 
 
-def _response(
-    answered: Sequence[Answer | TriologueError] | Exception,
-    write: Callable[[list[Answer]], pb_utils.Tensor],
-) -> pb_utils.InferenceResponse:
-    if isinstance(answered, Exception):
-        return error_response(answered)
-    good: list[Answer] = []
-    for answer in answered:
-        if isinstance(answer, TriologueError):
-            return error_response(answer)
-        good.append(answer)
-    tensor = _attempt(write, good)
-    return error_response(tensor) if isinstance(tensor, Exception) else pb_utils.InferenceResponse([tensor])
-
-
 def array_of(request: pb_utils.InferenceRequest, name: str) -> NDArray[np.generic]:
-    """Return an input tensor of a request."""
+    """Return an input tensor of a request, in memory that goes back with it."""
     array: NDArray[np.generic] = pb_utils.get_input_tensor_by_name(request, name).as_numpy()
     return array
 
 
 def audio_of(request: pb_utils.InferenceRequest) -> list[AudioOfSpan]:
-    """Return the audio of each row of a request, without what fills it up.
+    """Return the audio of each row of a request, without what fills it up, in memory of its own.
 
     Raises:
         InvalidOption: A number of samples does not fit, or a hop is none that the networks take.
@@ -90,7 +133,7 @@ def audio_of(request: pb_utils.InferenceRequest) -> list[AudioOfSpan]:
 
 
 def features_of(request: pb_utils.InferenceRequest) -> list[NDArray[np.float32]]:
-    """Return the spectrogram of each row of a request, (mels, frames), without what fills it up.
+    """Return the spectrogram of each row of a request, (mels, frames), without what fills it up, copied.
 
     Raises:
         InvalidOption: A number of frames does not fit, or a value is not a number.
@@ -109,7 +152,7 @@ def _filled(
     for count in counts:
         if not 0 < count <= array.shape[-1]:
             raise InvalidOption(f"{count_name}: {count} is not from 1 to {array.shape[-1]}")
-    return [row[..., :count] for row, count in zip(array, counts, strict=True)]
+    return [row[..., :count].copy() for row, count in zip(array, counts, strict=True)]
 
 
 def text_tensor(name: str, texts: Sequence[str]) -> pb_utils.Tensor:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import torch
 import triton_python_backend_utils as pb_utils
 
 from triologue.schema import Cancelled, Event, InvalidAudio, ResultEvent, ServerOverloaded
@@ -19,7 +20,7 @@ from triologue_server.diarization.pipeline import without_weights
 from triologue_server.settings import Settings
 from triologue_server.store import ModelStore, StoreError, resolve_whisper
 from triologue_server.transcription.processor import WhisperProcessor
-from triologue_server.triton.cores import TritonCores, places
+from triologue_server.triton.cores import TritonCores, queues
 from triologue_server.triton.errors import error_response
 from triologue_server.triton.metrics import IN_FLIGHT
 
@@ -41,11 +42,11 @@ class StreamServer:
             kind=pb_utils.MetricFamily.GAUGE,
         )
         self._in_flight = self._metrics.Metric(labels={})
-        calls = places(settings)
-        self._places = {core: asyncio.Semaphore(count) for core, count in calls.items()}
+        self._queues = queues(settings, torch.cuda.is_available())
+        calls = sum(queue.places for queue in set(self._queues.values()))
         # Decoding must not take the threads that wait for the cores: BLS waits on the event loop's default
         # executor, and a handful of recordings would wait for each other for ever.
-        self._bls_pool = ThreadPoolExecutor(sum(calls.values()), "bls")
+        self._bls_pool = ThreadPoolExecutor(calls, "bls")
         self._pool = ThreadPoolExecutor(limits.recordings_in_flight, "recording")
         self._clustering = ThreadPoolExecutor(1, "clustering")
 
@@ -92,7 +93,7 @@ class StreamServer:
                 run = Run(
                     stream.pipeline,
                     options,
-                    TritonCores(self._places, sender.is_cancelled),
+                    TritonCores(self._queues, sender.is_cancelled),
                     self._diarizer,
                     self._processor,
                     self._limits,
