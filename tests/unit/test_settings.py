@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
-from triologue_server.cli import app, explain, to_variables
+from triologue_server.cli import app
+from triologue_server.flags import explain, to_variables
 from triologue_server.settings import PROFILES, Settings
 
 PROFILE_NAMES = sorted(path.stem for path in PROFILES.glob("*.toml"))

@@ -1,17 +1,15 @@
-"""The command line: `triologue-server serve`, `triologue-server models`."""
+"""The command line: `triologue-server serve`, `triologue-server tune`, `triologue-server models`."""
 
 import os
 import platform
 import shutil
 import time
-from collections.abc import Mapping
-from typing import Annotated, Any, NoReturn
+from typing import Annotated
 
 import typer
-from pydantic import ValidationError
-from rich.console import Console
 
-from triologue_server.settings import ENV_DELIMITER, ENV_PREFIX, Settings
+from triologue_server.flags import change, console, explain, fail, to_variable, to_variables
+from triologue_server.settings import Settings
 from triologue_server.store import (
     Artifact,
     Model,
@@ -29,6 +27,7 @@ from triologue_server.triton.installation import locate_triton
 from triologue_server.triton.launch_error import LaunchError
 from triologue_server.triton.ports import PORTS
 from triologue_server.triton.repository import find_repository, model_names
+from triologue_server.tuning.command import tune_command
 
 app = typer.Typer(
     help="Triologue's server: diarized transcripts on NVIDIA Triton.",
@@ -37,8 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(models_app, name="models")
-
-console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+app.command("tune")(tune_command)
 
 Command = Annotated[
     list[str] | None,
@@ -101,15 +99,15 @@ def serve(
         "diarization.pipeline": diarization,
     }
     try:
-        os.environ.update(to_variables(flags | dict(map(_change, changes or ()))))
+        os.environ.update(to_variables(flags | dict(map(change, changes or ()))))
         if command:
             for name in PORTS:
                 os.environ.setdefault(to_variable(name), "0")
         settings = Settings()
     except ValueError as error:
-        _fail(*explain(error), status=2)
+        fail(*explain(error), status=2)
     if command and not shutil.which(command[0]):
-        _fail(f"there is no command {command[0]}", status=127)
+        fail(f"there is no command {command[0]}", status=127)
     try:
         console.print(f"Triton at {locate_triton()}, Python {platform.python_version()}")
         served = set(model_names(find_repository(settings)))
@@ -117,45 +115,8 @@ def serve(
         _check_models(settings, served, fetch=fetch)
         status = serving.serve(settings, command or [], console)
     except (LaunchError, StoreError, OSError) as error:
-        _fail(str(error))
+        fail(str(error))
     raise typer.Exit(status)
-
-
-def to_variable(key: str) -> str:
-    """Return the environment variable of a setting, such as `limits.audio_hours`."""
-    return ENV_PREFIX + key.upper().replace(".", ENV_DELIMITER)
-
-
-def to_variables(flags: Mapping[str, Any]) -> dict[str, str]:
-    """Turn flags by the key of their setting, None where not given, into environment variables.
-
-    Raises:
-        ValueError: There is no such setting.
-    """
-    given = {key: str(value) for key, value in flags.items() if value is not None}
-    for key in given:
-        # Settings() checks deeper keys; at the top it does not look at variables that are none of its own.
-        if key.split(".")[0] not in Settings.model_fields:
-            raise ValueError(f"{key}: there is no such setting, only {', '.join(Settings.model_fields)}")
-    return {to_variable(key): value for key, value in given.items()}
-
-
-def explain(error: ValueError) -> list[str]:
-    """Return what is wrong with the settings, one line a field."""
-    if not isinstance(error, ValidationError):
-        return [str(error)]
-    return [
-        f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}"
-        + ("" if isinstance(detail["input"], dict) else f", not {detail['input']!r}")
-        for detail in error.errors(include_url=False)
-    ]
-
-
-def _change(text: str) -> tuple[str, str]:
-    key, separator, value = text.partition("=")
-    if not separator:
-        raise ValueError(f"--set {text}: it must read KEY=VALUE")
-    return key, value
 
 
 def _check_models(settings: Settings, served: set[str], *, fetch: bool) -> None:
@@ -166,7 +127,7 @@ def _check_models(settings: Settings, served: set[str], *, fetch: bool) -> None:
     missing = [model for model in needed if {file.state for file in store.verify(model)} != {State.PRESENT}]
     if missing and not fetch:
         names = " ".join(map(_name, missing))
-        _fail(
+        fail(
             f"not in {settings.models}, or not complete there: {names}\n"
             f"run `triologue-server models fetch {names} --models {settings.models}`, or serve with --fetch"
         )
@@ -189,9 +150,3 @@ def _needed(settings: Settings, served: set[str]) -> list[Model]:
 
 def _name(model: Model) -> str:
     return model.name if isinstance(model, Artifact) else str(model)
-
-
-def _fail(*messages: str, status: int = 1) -> NoReturn:
-    for message in messages:
-        console.print(f"error: {message}")
-    raise typer.Exit(status)
