@@ -4,9 +4,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 # pyannote.audio's sample conversation; `make demo AUDIO=meeting.m4a` takes a file of your own.
 AUDIO ?= $(firstword $(wildcard .venv/lib/python3*/site-packages/pyannote/audio/sample/sample.wav))
-# Of `make bench`.
+# Of `make bench-parts`.
 ROUNDS ?= 3
 WHISPER ?= base
+# Of `make load`: how many call at once, and for how long by each protocol.
+USERS ?= 8
+SECONDS ?= 60
 # Of `make accuracy`: a folder with recordings besides pyannote.audio's sample.
 DATA ?=
 # An installed uv, or else one of the project's own.
@@ -34,15 +37,28 @@ test: models ## Run every test, real Triton and real models included
 	$(BIN)/pytest
 
 .PHONY: bench
-bench: models ## Measure against faster-whisper and pyannote.audio (ROUNDS=3, WHISPER=base), for some minutes
+bench: models ## Measure diarized transcription against what users put together by hand, for minutes
+	$(BIN)/python -m benchmarks.endtoend
+
+.PHONY: bench-full
+bench-full: models ## The same with longer recordings, and what hours of audio take, for an hour
+	$(BIN)/python -m benchmarks.endtoend --full
+	$(BIN)/python -m benchmarks.long
+
+.PHONY: bench-parts
+bench-parts: models ## Measure Whisper, its text, and diarization by themselves (ROUNDS=3, WHISPER=base)
 	$(BIN)/triologue-server models fetch whisper/$(WHISPER)
 	$(BIN)/python -m benchmarks.whisper --rounds $(ROUNDS) --whisper $(WHISPER)
 	$(BIN)/python -m benchmarks.conformance --whisper $(WHISPER)
 	$(BIN)/python -m benchmarks.diarization
 
-.PHONY: bench-full
-bench-full: bench ## Measure that, and what recordings of up to eight hours take, for an hour
-	$(BIN)/python -m benchmarks.long
+.PHONY: bench-gpu
+bench-gpu: models ## Measure on an NVIDIA GPU, where there is one
+	$(BIN)/python -m benchmarks.gpu
+
+.PHONY: load
+load: models ## Let users call the service over HTTP and gRPC by Locust (USERS=8, SECONDS=60)
+	$(BIN)/python -m benchmarks.locust --users $(USERS) --seconds $(SECONDS)
 
 .PHONY: accuracy
 accuracy: models ## Score diarized transcripts, and those of others (DATA=folder), against people's

@@ -1,7 +1,6 @@
-"""How fast the service diarizes, against pyannote.audio's own pipeline, and what its seconds go into.
+"""How fast the service diarizes, against pyannote.audio's own pipeline.
 
-One conversation is diarized, from its file, by contenders who take turns. `benchmarks/stages.py` takes the
-work of the service apart.
+One conversation is diarized, from its file, by contenders who take turns.
 """
 
 import os
@@ -16,13 +15,10 @@ from benchmarks.report import Goal, Report, Row, Value, show
 from benchmarks.rounds import Part, Turns, measure, rows
 from benchmarks.service import Url, service, settings_for, triton_version
 from benchmarks.speech import long_conversation, sample, sample_path, wav
-from benchmarks.stages import Meter, Spent, time_stages
-from benchmarks.stages import rows as stage_rows
 from triologue import Client
 from triologue_server.settings import Settings
 
 TARGET = "bench-diarization"
-STAGES_TARGET = "bench-diarization-stages"
 
 PEER = "pyannote.audio pipeline"
 SERVICE = "service, diarization"
@@ -34,24 +30,19 @@ class Bench:
 
     Args:
         url: Of the service, `grpc://`.
-        own: Whether this process has started it.
         peer: What it is measured against.
         audio: The recording's file.
         seconds: Its length.
     """
 
-    def __init__(self, url: str, *, own: bool, peer: PyannotePipeline, audio: bytes, seconds: float) -> None:
+    def __init__(self, url: str, peer: PyannotePipeline, audio: bytes, seconds: float) -> None:
         self._client = Client(url)
-        self._meter = Meter(url, own=own)
         self._peer = peer
         self._audio = audio
         self._seconds = seconds
-        self.spent: list[Spent] = []
-        """By the service, for each of its turns."""
 
     def close(self) -> None:
-        """Close the connections."""
-        self._meter.close()
+        """Close the connection."""
         self._client.close()
 
     def warm_up(self) -> None:
@@ -70,9 +61,7 @@ class Bench:
         return []  # it is one request, and has no latencies that say more than the speed
 
     def _by_service(self) -> list[float]:
-        before = self._meter.read()
         self._client.diarize(self._audio)
-        self.spent.append(self._meter.read() - before)
         return []
 
 
@@ -121,7 +110,7 @@ def main(
     report = Report(options=options, rows=[])
     with service(settings, url, progress) as address:
         report.versions |= triton_version(address)
-        bench = Bench(address, own=url is None, peer=peer, audio=audio, seconds=seconds)
+        bench = Bench(address, peer, audio, seconds)
         bench.warm_up()
         part = bench.part()
         turns = measure(part, rounds, progress)
@@ -130,13 +119,6 @@ def main(
     report.goals = goals(turns)
     path = report.save(TARGET)
     show(report, f"bench-diarization, {path}")
-    # CPU seconds say little about a GPU.
-    if device_of(diarization).type == "cpu":
-        progress.print("timing the stages")
-        stages = report.model_copy(update={"options": _described(settings) | {"threads": 1}, "goals": []})
-        stages.rows = stage_rows(f"stages of {part.name}", time_stages(settings, audio), bench.spent[-1])
-        path = stages.save(STAGES_TARGET)
-        show(stages, f"stages, {path}")
 
 
 if __name__ == "__main__":

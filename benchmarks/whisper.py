@@ -1,4 +1,4 @@
-"""How fast the service transcribes, against faster-whisper with as many threads: `make bench`.
+"""How fast the service transcribes, against faster-whisper with as many threads.
 
 Three kinds of work are measured, by contenders who take turns:
 
@@ -35,7 +35,7 @@ from triologue_server.store import ModelStore, resolve_whisper
 from triologue_server.transcription.processor import WhisperProcessor
 from triologue_server.transcription.window import WindowOptions
 
-TARGET = "bench"
+TARGET = "bench-whisper"
 CLIP_SECONDS = 10.0
 AT_ONCE = (1, 2, 4, 8, 16)
 BATCH_SIZE = 8
@@ -217,7 +217,7 @@ def main(
             report.goals += goals(name, turns)
         bench.close()
     path = report.save(TARGET)
-    show(report, f"bench, {path}")
+    show(report, f"{TARGET}, {path}")
 
 
 if __name__ == "__main__":

@@ -20,9 +20,9 @@ from triologue_server.triton.server import TritonServer
 MORE = {"whisper": 8, "pyannote_segmentation": 4, "speaker_embedding": 16}
 """Executions, of one window or span each, that a caller may cost who is gone.
 
-Triton notices when the next event is sent to who is not there. Until then the recording has at most so many under
-way: `limits.windows_in_flight`, `limits.spans_in_flight`, and of voices, those of the diarization and of phrases,
-as many again.
+Triton notices when the next event is sent to who is not there. Until then the recording has as much under way
+as it may: `limits.windows_in_flight`, `limits.spans_in_flight`, and voices of the diarization and of phrases.
+Some of them end meanwhile, and others follow.
 """
 
 
