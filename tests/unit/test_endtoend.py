@@ -34,6 +34,10 @@ class TestThroughput:
         turn = take_turn(Contender(len), TWO)
         assert (turn.audio, turn.words, len(turn.latencies)) == (30.0, 3, 2)
 
+    def test_who_would_take_too_long_is_given_fewer(self) -> None:
+        turn = take_turn(Contender(len, most=1), TWO)
+        assert (turn.audio, turn.words) == (10.0, 1)
+
     def test_so_many_are_under_way_at_once(self) -> None:
         together = Barrier(2, timeout=10)
 
@@ -65,9 +69,7 @@ class TestThroughput:
 
 
 class TestFairness:
-    def test_short_ones_are_sent_while_the_long_one_is_worked_on(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_short_ones_are_sent_beside_the_long_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(fairness, "_HEAD_START_S", 0.05)
         monkeypatch.setattr(fairness, "_PAUSE_S", 0.01)
         sent: list[bytes] = []

@@ -20,7 +20,7 @@ from triologue_server.diarization.spans import (
 )
 from triologue_server.settings import Precision
 
-_WINDOWS_AT_ONCE = 64  # bounds the memory of one forward pass
+_WINDOWS_AT_ONCE = {"cpu": 11, "cuda": 64}  # what fits a processor's cache, and a bound of a GPU's memory
 
 
 class SegmentationModel:
@@ -49,11 +49,12 @@ class SegmentationModel:
         Returns:
             For each span, (`WINDOWS`, `FRAMES`, `SPEAKERS`) of 0 or 1; zeros for windows past its end.
         """
+        at_once = _WINDOWS_AT_ONCE[self._device.type]
         with torch.inference_mode():
             fronts = [self._windows(span) for span in spans]
             windows = torch.cat(fronts)
             with computing_in(self._precision, self._device):
-                classes = [self._network(some).float() for some in torch.split(windows, _WINDOWS_AT_ONCE)]
+                classes = [self._network(some).float() for some in torch.split(windows, at_once)]
             outputs = self._conversion(torch.cat(classes).cpu()).numpy()  # (windows, frames, speakers)
         results = []
         for output in np.split(outputs, np.cumsum([len(front) for front in fronts])[:-1]):

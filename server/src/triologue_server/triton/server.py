@@ -38,8 +38,15 @@ _CLOSED_APIS = "shared-memory,model-repository,logging,trace"
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 
-# Idle OpenMP threads spin by default, and take the cores from the models that have work.
-_DEFAULTS = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
+_DEFAULTS = {
+    # Idle OpenMP threads spin by default, and take the cores from the models that have work.
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "KMP_BLOCKTIME": "0",
+    # PyTorch and oneDNN keep what they set up for each length of audio, a thousand times by default, which is
+    # gigabytes; setting it up anew takes no time that could be measured.
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "16",
+    "LRU_CACHE_CAPACITY": "16",
+}
 # The models are served from the store, whose files are verified; nothing is fetched past it.
 _FORCED = {
     "HF_HUB_OFFLINE": "1",
