@@ -1,8 +1,9 @@
 """What a measurement found: its result file, the table that is printed, and the tables of a page.
 
-    python -m benchmarks.report docs/benchmarks.md
+    python -m benchmarks.report README.md docs/benchmarks.md
 
-writes the tables between the markers of a page anew, out of the result files.
+writes the tables between the markers of pages anew, out of the result files: those marked `results` with all
+lines, those marked `goals` with what should have been found alone.
 """
 
 import re
@@ -28,7 +29,7 @@ Row = dict[str, Value]
 
 _WIDTH = 140  # characters, of output that goes to a file
 
-_MARKED = re.compile(r"(<!-- results: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_MARKED = re.compile(r"(<!-- (results|goals): (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 class Goal(BaseModel):
@@ -145,10 +146,12 @@ def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Ta
     return table
 
 
-def markdown(report: Report) -> str:
+def markdown(report: Report, *, goals_alone: bool = False) -> str:
     """Return a report as Markdown tables."""
     options = ", ".join(f"{name.replace('_', ' ')} {_text(value)}" for name, value in report.options.items())
-    parts = [_markdown_table([name.replace("_", " ") for name in report.head], report.cells)]
+    parts = []
+    if not goals_alone:
+        parts.append(_markdown_table([name.replace("_", " ") for name in report.head], report.cells))
     if report.goals:
         parts.append(_markdown_table(_GOAL_HEAD, report.goal_cells))
     return "\n".join([*parts, f"{report.origin}; {options}.\n"])
@@ -162,14 +165,15 @@ def _markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def renew(page: str, folder: Path = RESULTS) -> str:
     """Return a page with the tables between its markers made anew; what was not measured stays as it is."""
 
-    def tables(marked: re.Match[str]) -> str:
-        begin, target, end = marked.groups()
+    def renewed(marked: re.Match[str]) -> str:
+        begin, kind, target, end = marked.groups()
         try:
-            return f"{begin}{markdown(Report.load(target, folder))}{end}"
+            tables = markdown(Report.load(target, folder), goals_alone=kind == "goals")
+            return f"{begin}{tables}{end}"
         except FileNotFoundError:
             return marked[0]
 
-    return _MARKED.sub(tables, page)
+    return _MARKED.sub(renewed, page)
 
 
 def _text(value: Value) -> str:

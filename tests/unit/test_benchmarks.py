@@ -83,6 +83,13 @@ class TestPage:
         assert page.endswith("<!-- end -->\n\nEnd.\n")
         assert renew(page, tmp_path) == page
 
+    def test_holds_the_goals_alone_where_it_says_so(self, tmp_path: Path) -> None:
+        REPORT.save("bench", tmp_path)
+        page = renew(self.PAGE.replace("results:", "goals:"), tmp_path)
+        assert "| the speed | 1.25 | at least 1.70 | no |\n" in page
+        assert "| short |" not in page
+        assert "<!-- goals: bench -->" in page
+
     def test_stays_as_it_is_where_nothing_was_measured(self, tmp_path: Path) -> None:
         assert renew(self.PAGE, tmp_path) == self.PAGE
 
