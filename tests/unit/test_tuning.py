@@ -202,7 +202,7 @@ def test_candidates_suit_the_machine(threads: int, core: Core) -> None:
     for candidate in found:
         assert 1 <= candidate.instances * candidate.workers <= threads
         assert candidate.threads == threads
-        assert candidate.max_batch_size == current.max_batch_size  # which means nothing on a CPU
+        assert candidate.max_batch_size in ((1, 2, 4, 8) if core is Core.WHISPER else (1,))
         if core is not Core.WHISPER:
             assert candidate.workers == threads // candidate.instances
     every_thread = {candidate for candidate in found if space.at_once(candidate) == threads}

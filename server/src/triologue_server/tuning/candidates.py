@@ -1,8 +1,8 @@
 """What may be set about a core, and which values of it are worth a measurement on a machine.
 
-On a CPU each call is computed by itself, by whichever worker is free: what counts is how the threads are
-divided among instances and workers. On a GPU a batch is one computation: what counts is its size, and how
-many of them there are at once.
+On a CPU what counts is how the threads are divided among instances and workers, each of whom works on a call
+of its own; batches may pay for large models alone. On a GPU what counts is the size of a batch, and how many
+of them there are at once.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 _MOST_INSTANCES = 32
 _MOST_ON_GPU = (1, 2, 4)  # of instances, and of workers
 _LARGEST_BATCH = 128
+_LARGEST_BATCH_ON_CPU = 8
 _COARSER = 1.5  # values of an axis that are nearer to each other than this are not told apart
 
 
@@ -75,18 +76,16 @@ class Space:
 
     def least(self, candidate: Candidate) -> Candidate:
         """Return the candidate that takes the least memory, with the threads of another."""
-        batch = 1 if self.on_gpu else candidate.max_batch_size
-        return self.tidy(replace(candidate, instances=1, workers=1, max_batch_size=batch))
+        return self.tidy(replace(candidate, instances=1, workers=1, max_batch_size=1))
 
     def at_once(self, candidate: Candidate) -> int:
         """Return how many calls are under way when the core has all that it can do, on each of its GPUs.
 
-        On a CPU that is one for each worker; on a GPU a batch in work and the next one waiting, as the
-        conductor has it.
+        That is a batch in work for each worker and the next one waiting, as the conductor has it; on a CPU,
+        where each call is by itself, none waits.
         """
-        if self.on_gpu:
-            return 2 * candidate.instances * candidate.max_batch_size
-        return candidate.instances * candidate.workers
+        calls = candidate.instances * candidate.workers * candidate.max_batch_size
+        return calls if not self.on_gpu and candidate.max_batch_size == 1 else 2 * calls
 
     def _is_sensible(self, candidate: Candidate) -> bool:
         if self.on_gpu:
@@ -124,12 +123,13 @@ def cpu_space(threads: int, cores: int, *, has_workers: bool, may_set_threads: b
     Args:
         threads: Threads that the processor runs at once, and this process may use.
         cores: Physical cores among them: where two threads share one, half as many may be faster.
-        has_workers: Whether the number of workers may be set.
+        has_workers: Whether the number of workers, and the size of batches, may be set.
         may_set_threads: Whether the number of threads is the core's to choose.
     """
     axes: dict[str, Sequence[int]] = {}
     if has_workers:
         axes["workers"] = _divisors(threads)
+        axes["max_batch_size"] = _doubling(_LARGEST_BATCH_ON_CPU)
     axes["instances"] = [instances for instances in _divisors(threads) if instances <= _MOST_INSTANCES]
     if may_set_threads and cores < threads:
         axes["threads"] = [cores, threads]
