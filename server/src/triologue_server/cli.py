@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from triologue_server.flags import change, console, explain, fail, to_variable, to_variables
+from triologue_server.flags import (
+    ComputeType,
+    Diarization,
+    Models,
+    Whisper,
+    change,
+    console,
+    explain,
+    fail,
+    to_variable,
+    to_variables,
+)
 from triologue_server.settings import Settings
 from triologue_server.store import (
     Artifact,
@@ -51,14 +62,8 @@ Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
 HttpPort = Annotated[int | None, typer.Option(help="Port of HTTP; 0 picks a free one, here and below.")]
 GrpcPort = Annotated[int | None, typer.Option(help="Port of gRPC.")]
 MetricsPort = Annotated[int | None, typer.Option(help="Port of the Prometheus metrics.")]
-Models = Annotated[str | None, typer.Option(help="Folder of the models.")]
 LogLevel = Annotated[str | None, typer.Option(help="error, warning, info or verbose.")]
-Whisper = Annotated[str | None, typer.Option(help="Whisper model: a size, a Hugging Face id or a folder.")]
-ComputeType = Annotated[str | None, typer.Option(help="Number format of Whisper, such as int8 or float16.")]
 Threads = Annotated[int | None, typer.Option(help="CPU threads of Whisper; 0 means one for every core.")]
-Diarization = Annotated[
-    str | None, typer.Option(help="Diarization pipeline: embedded, a Hugging Face id or a folder.")
-]
 Changes = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, such as limits.audio_hours=2."),

@@ -1,7 +1,7 @@
 """What the commands share: flags that become settings, and messages of what is wrong with them."""
 
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from pydantic import ValidationError
@@ -10,6 +10,13 @@ from rich.console import Console
 from triologue_server.settings import ENV_DELIMITER, ENV_PREFIX, Settings
 
 console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+Models = Annotated[str | None, typer.Option(help="Folder of the models.")]
+Whisper = Annotated[str | None, typer.Option(help="Whisper model: a size, a Hugging Face id or a folder.")]
+ComputeType = Annotated[str | None, typer.Option(help="Number format of Whisper, such as int8 or float16.")]
+Diarization = Annotated[
+    str | None, typer.Option(help="Diarization pipeline: embedded, a Hugging Face id or a folder.")
+]
 
 
 def to_variable(key: str) -> str:

@@ -8,7 +8,16 @@ import typer
 from rich.console import Console
 
 from triologue.schema import TriologueError
-from triologue_server.flags import change, explain, fail, to_variables
+from triologue_server.flags import (
+    ComputeType,
+    Diarization,
+    Models,
+    Whisper,
+    change,
+    explain,
+    fail,
+    to_variables,
+)
 from triologue_server.settings import Settings
 from triologue_server.store import StoreError
 from triologue_server.triton.devices import check_devices
@@ -25,12 +34,6 @@ from triologue_server.tuning.tune import Plan, TuningError, tune
 _console = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 Profile = Annotated[str | None, typer.Option(help="What to begin with: embedded, gpu, or a TOML file.")]
-Models = Annotated[str | None, typer.Option(help="Folder of the models.")]
-Whisper = Annotated[str | None, typer.Option(help="Whisper model: a size, a Hugging Face id or a folder.")]
-ComputeType = Annotated[str | None, typer.Option(help="Number format of Whisper, such as int8 or float16.")]
-Diarization = Annotated[
-    str | None, typer.Option(help="Diarization pipeline: embedded, a Hugging Face id or a folder.")
-]
 Changes = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Any other setting to begin with."),
