@@ -6,6 +6,7 @@ from pydantic.fields import FieldInfo
 
 from triologue.schema import (
     AttributionParams,
+    CallParams,
     KnownSpeaker,
     PyannoteSpeakerDiarizationParams,
     StreamParams,
@@ -23,6 +24,7 @@ MODELS = (
     PyannoteSpeakerDiarizationParams,
     KnownSpeaker,
     AttributionParams,
+    CallParams,
     StreamParams,
 )
 HEAD = ("option", "type", "default", "bounds", "meaning")

@@ -52,6 +52,7 @@ SECTIONS: dict[str, Sequence[str]] = {
         "KnownSpeaker",
         "AttributionParams",
         "DiarizedAsrOptions",
+        "CallParams",
         "StreamParams",
         "WhisperModelSize",
         "WhisperComputeType",

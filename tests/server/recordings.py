@@ -31,6 +31,14 @@ def joined(path: Path, times: int) -> bytes:
         return wav(np.tile(samples, times), reader.getframerate())
 
 
+def part(path: Path, start: float, stop: float) -> bytes:
+    """Return a WAV file with what a recording has between two times, in seconds."""
+    with wave.open(str(path)) as reader:
+        rate = reader.getframerate()
+        reader.setpos(round(start * rate))
+        return wav(np.frombuffer(reader.readframes(round((stop - start) * rate)), np.int16), rate)
+
+
 def silent_film() -> bytes:
     """A video without an audio stream."""
     file = io.BytesIO()

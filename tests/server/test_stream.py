@@ -1,6 +1,7 @@
 """The stream model: events in order, one final flag, or one error."""
 
 import base64
+import json
 import queue
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,17 @@ def test_an_error_ends_the_stream_once(
     error = TriologueError.from_wire(errors[0])
     assert error is not None
     assert error.message.startswith(message)
+
+
+def test_a_heartbeat_is_a_reply_without_an_event(triton: TritonServer, sample: Path) -> None:
+    url = f"{triton.http_url}/v2/models/diarized_asr_stream/generate_stream"
+    body = {"AUDIO": base64.b64encode(sample.read_bytes()).decode(), "encoding": "base64", "events": "result"}
+    with httpx.stream("POST", url, json=body | {"heartbeat": True, "beam_size": 1}, timeout=120) as reply:
+        replies = [json.loads(line.removeprefix("data: ")) for line in reply.iter_lines() if line]
+    *beats, last = replies
+    assert beats
+    assert all(beat == {"model_name": "diarized_asr_stream", "model_version": "1"} for beat in beats)
+    assert isinstance(parse_event(last["EVENT"]), ResultEvent)
 
 
 def test_a_recording_as_text(triton: TritonServer, sample: Path) -> None:

@@ -37,6 +37,7 @@ PROGRESS = json.dumps(
     {"type": "progress", "stage": "transcription", "completed": 1.0, "total": 30.0}
 ).encode()
 SEGMENT = json.dumps({"type": "segment", "segment": TRANSCRIPT["segments"][0]}).encode()
+HEARTBEAT = b""
 SETTINGS = {"whisper": "base", "upload_mb": "512"}
 
 # What a server does with (pipeline, parameters, audio, headers): the JSON of a result; or a status and a
@@ -74,9 +75,12 @@ class Asked:
         """Return an error, or the events that were asked for."""
         assert self.parameters.pop("pipeline") == self.pipeline
         events = self.parameters.pop("events")
+        assert self.parameters.pop("timeout_s") > 0
+        assert self.parameters.pop("heartbeat") is True
         came = answer(self.pipeline, self.parameters, self.audio, self.headers)
         if isinstance(came, bytes):
-            return iter([*([INFO, PROGRESS, SEGMENT] if events == "all" else []), result_event(came)])
+            told = [INFO, PROGRESS, SEGMENT] if events == "all" else []
+            return iter([*told, HEARTBEAT, result_event(came)])
         return came
 
 
@@ -115,7 +119,10 @@ def http_server(answer: Answer, port: int, tls: ssl.SSLContext | None = None) ->
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             for event in events:
-                self.chunk(b"data: %b\n\n" % json.dumps({"EVENT": event.decode()}).encode())
+                reply = {"model_name": "diarized_asr_stream", "model_version": "1"}
+                if event != HEARTBEAT:
+                    reply["EVENT"] = event.decode()
+                self.chunk(b"data: %b\n\n" % json.dumps(reply).encode())
             self.chunk(b"")
 
         def chunk(self, data: bytes) -> None:
@@ -193,6 +200,9 @@ class Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):
             yield service_pb2.ModelStreamInferResponse(error_message=text)
             return
         for event in came:
+            if event == HEARTBEAT:
+                yield service_pb2.ModelStreamInferResponse(infer_response=service_pb2.ModelInferResponse())
+                continue
             reply = service_pb2.ModelInferResponse(
                 outputs=[{"name": "EVENT", "datatype": "BYTES", "shape": [1]}],
                 raw_output_contents=[struct.pack("<I", len(event)) + event],

@@ -136,6 +136,14 @@ class Limits(_Section):
     """Recordings worked on at once."""
     recordings_waiting: int = Field(ge=0, le=65536)
     """Recordings that may wait for their turn; further ones are refused."""
+    uploads_mb: int = Field(ge=1)
+    """Uploads of all recordings that are worked on or wait, in megabytes, `upload_mb` at least."""
+    audio_hours_in_flight: float = Field(gt=0.0)
+    """Decoded audio of all recordings that are worked on, in hours, `audio_hours` at least."""
+    decoders: int = Field(ge=1, le=256)
+    """Uploads decoded at once; each takes a process of its own."""
+    decode_seconds: float = Field(gt=0.0)
+    """How long the decoding of an upload may take, in seconds."""
     core_queue: int = Field(ge=1)
     """Requests that may wait for a core."""
 
@@ -143,6 +151,11 @@ class Limits(_Section):
     def upload_bytes(self) -> int:
         """Largest upload, in bytes."""
         return self.upload_mb * 1_000_000
+
+    @property
+    def uploads_bytes(self) -> int:
+        """Largest sum of uploads, in bytes."""
+        return max(self.uploads_mb, self.upload_mb) * 1_000_000
 
 
 class PublicModelSettings(_Section):

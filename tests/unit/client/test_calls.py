@@ -113,7 +113,12 @@ def test_keywords_win_over_an_options_model() -> None:
     options = DiarizedAsrOptions(language="de", beam_size=2)
     request = diarized_transcription(options, {"beam_size": 3, "num_speakers": 2}, "all")
     assert request.options == {"language": "de", "beam_size": 3, "num_speakers": 2}
-    assert request.parameters == {**request.options, "pipeline": "diarized_asr", "events": "all"}
+    assert request.parameters == {
+        **request.options,
+        "pipeline": "diarized_asr",
+        "events": "all",
+        "heartbeat": True,
+    }
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from tests.unit.conftest import ANSWERS
 from tritonclient.grpc import service_pb2
 
 from triologue import Client, DeadlineExceeded, InvalidAudio, PayloadTooLarge, recording
+from triologue.protocol.deadline import Deadline
 from triologue.protocol.request import diarized_transcription
 from triologue.recording import CHUNK_BYTES, File, Held, as_recording
 from triologue.samples import to_wav
@@ -114,7 +115,9 @@ DIARIZED = json.dumps(ANSWERS["diarized_asr"]).encode()
 @pytest.mark.parametrize("length", [0, 100, 123, 124, 16_379, 16_380, 2_097_147, 2_097_148])
 def test_a_message_is_what_protobuf_would_write(length: int) -> None:
     request = diarized_transcription(None, {"beam_size": 2, "patience": 1.5, "language": "de"}, "all")
-    message = service_pb2.ModelInferRequest.FromString(write_request(request, Held(b"x" * length)))
+    message = service_pb2.ModelInferRequest.FromString(
+        write_request(request, Held(b"x" * length), Deadline(60.0, ""))
+    )
     assert message.model_name == "diarized_asr_stream"
     assert (message.inputs[0].name, message.inputs[0].datatype, list(message.inputs[0].shape)) == (
         "AUDIO",
@@ -125,6 +128,7 @@ def test_a_message_is_what_protobuf_would_write(length: int) -> None:
     assert message.parameters["beam_size"].int64_param == 2
     assert message.parameters["patience"].double_param == 1.5
     assert message.parameters["language"].string_param == "de"
+    assert 50.0 < message.parameters["timeout_s"].double_param <= 60.0
 
 
 def test_a_large_file_is_in_memory_once_over_grpc_and_not_at_all_over_http(tmp_path: Path) -> None:
@@ -142,9 +146,10 @@ def test_a_large_file_is_in_memory_once_over_grpc_and_not_at_all_over_http(tmp_p
         finally:
             tracemalloc.stop()
 
+    deadline = Deadline(60.0, "")
     # Two while the message is put together, of which one remains.
-    assert peak(lambda: write_request(request, as_recording(path))) < 2.1 * megabytes
-    assert peak(lambda: [len(piece) for piece in Body(request, as_recording(path)).pieces()]) < 5.0
+    assert peak(lambda: write_request(request, as_recording(path), deadline)) < 2.1 * megabytes
+    assert peak(lambda: [len(piece) for piece in Body(request, as_recording(path), deadline).pieces()]) < 5.0
 
 
 def test_a_file_that_changes_while_it_is_sent(

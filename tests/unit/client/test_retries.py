@@ -148,6 +148,30 @@ def test_no_wait_reaches_past_the_deadline(
     assert time.monotonic() - started < 10.0
 
 
+def test_the_server_says_when_to_come_back(
+    scheme: str, serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = Flaky(1, scheme, "OVERLOADED: 4 recordings are waiting; try again in 1.5 s")
+    started = time.monotonic()
+    with serve(scheme, answer) as url, connect(url) as client:
+        assert client.transcribe(b"RIFF").text == "Hello."
+    assert time.monotonic() - started >= 1.5
+
+
+def test_a_server_that_says_to_come_back_too_late_is_not_waited_for(
+    scheme: str, serve: Serve, connect: Connect
+) -> None:
+    answer = Flaky(9, scheme, "OVERLOADED: try again in 60 s")
+    with (
+        serve(scheme, answer) as url,
+        connect(url) as client,
+        pytest.raises(ServerOverloaded) as refused,
+    ):
+        client.transcribe(b"RIFF", timeout_s=5.0)
+    assert refused.value.retry_after_s == 60.0
+    assert answer.calls == 1
+
+
 def test_waits_grow_and_differ() -> None:
     def pauses_of_a_call() -> list[float]:
         pauses: list[float] = []

@@ -6,6 +6,7 @@ from typing import Generic, Literal, TypeVar
 
 from pydantic import ValidationError
 
+from triologue.protocol.deadline import Deadline
 from triologue.schema import (
     DiarizationResult,
     DiarizedAsrOptions,
@@ -52,8 +53,12 @@ class Request(Generic[AnyResult]):
 
     @property
     def parameters(self) -> dict[str, Scalar]:
-        """All Triton request parameters."""
-        return {**self.options, "pipeline": self.pipeline, "events": self.events}
+        """Triton request parameters, but for when the call must have ended."""
+        return {**self.options, "pipeline": self.pipeline, "events": self.events, "heartbeat": True}
+
+    def within(self, deadline: Deadline) -> dict[str, Scalar]:
+        """All Triton request parameters, and how long the server may take."""
+        return {**self.parameters, "timeout_s": round(max(deadline.left, 0.001), 3)}
 
     def read(self, text: str | bytes) -> Event:
         """Read an event.

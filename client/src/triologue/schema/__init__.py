@@ -38,6 +38,7 @@ from triologue.schema.events import (
 from triologue.schema.options import (
     AttributionParams,
     BatchedWhisperParams,
+    CallParams,
     DiarizedAsrOptions,
     PyannoteSpeakerDiarizationParams,
     StreamParams,
@@ -67,6 +68,7 @@ __all__ = [
     "AttributionParams",
     "AudioInfo",
     "BatchedWhisperParams",
+    "CallParams",
     "Cancelled",
     "DeadlineExceeded",
     "DiarizationResult",

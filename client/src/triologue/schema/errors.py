@@ -15,7 +15,10 @@
 Triton's HTTP status cannot tell these apart, so a message on the wire reads ``CODE: human text``.
 """
 
+import re
 from enum import Enum
+
+_RETRY_AFTER = re.compile(r"try again in (\d+(?:\.\d+)?) s\b")
 
 
 class ErrorCode(str, Enum):
@@ -43,6 +46,15 @@ class TriologueError(Exception):
         super().__init__(message)
         self.message = message
         """What was wrong, in the words of the server or the client, without the code."""
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """Seconds after which the same request is worth another try, where the message names them.
+
+        The words are "try again in 5 s"; nothing else travels.
+        """
+        found = _RETRY_AFTER.search(self.message)
+        return float(found[1]) if found else None
 
     def to_wire(self) -> str:
         """Return the message as it travels: ``CODE: human text``."""
@@ -139,7 +151,11 @@ _ERRORS: tuple[type[TriologueError], ...] = (
 # gRPC, an upload above --http-max-input-size is a plain 400.
 _WORDS_OF_TRITON: dict[str, type[TriologueError]] = {
     "exceeds maximum queue size": ServerOverloaded,
+    "request timeout expired": DeadlineExceeded,
     "unknown model": NotFound,
+    # A process of a model that has just ended, and a server that is stopping.
+    "is not healthy": ServerUnavailable,
+    "server is stopping": ServerUnavailable,
     "message larger than max": PayloadTooLarge,
     "exceeds the maximum allowed value": PayloadTooLarge,
 }

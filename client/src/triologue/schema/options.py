@@ -250,12 +250,28 @@ class DiarizedAsrOptions(WhisperParams, PyannoteSpeakerDiarizationParams, Attrib
     """Options of a diarized transcription: those of its halves, and of putting them together."""
 
 
-class StreamParams(WireModel):
+class CallParams(WireModel):
+    """What every public model takes beside its options."""
+
+    timeout_s: float | None = Field(default=None, gt=0.0, le=604_800.0)
+    """Seconds that the caller waits for the answer; when they have passed, nothing more is done for it."""
+
+
+class StreamParams(CallParams):
     """What the stream model takes beside the options of the pipeline it is asked for."""
 
     pipeline: Literal["diarized_asr", "transcription", "diarization"] = "diarized_asr"
     """Which answer is wanted."""
     events: Literal["all", "result"] = "all"
     """Every event, or the last one alone."""
+    heartbeat: bool = False
+    """Whether a reply without an event comes every half second: the server notices by it who has gone, and
+    proxies see that the connection is in use."""
+    errors: Literal["reply", "event"] = "reply"
+    """How a failure is told: as an error of Triton's, or as an event of type "error", with `CODE: text`."""
     encoding: Literal["binary", "base64"] = "binary"
     """How the recording is written: its bytes, or base64 text, since JSON holds no bytes."""
+    call_id: str | None = Field(default=None, min_length=16, max_length=64)
+    """A secret of the caller's, by which the call can be ended from elsewhere."""
+    cancels: str | None = Field(default=None, min_length=16, max_length=64)
+    """The `call_id` of a call that is to end; nothing else is asked for then."""

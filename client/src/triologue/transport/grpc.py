@@ -45,7 +45,7 @@ class GrpcTransport:
         """Return an exchange, of which nothing is sent yet."""
 
         def call() -> Any:
-            message = write_request(request, recording)
+            message = write_request(request, recording, deadline)
             deadline.check()
             return self._stream(iter([message]), timeout=deadline.left, metadata=self._metadata)
 

@@ -46,7 +46,7 @@ class AsyncGrpcTransport:
         self, request: Request[Any], recording: Recording, deadline: Deadline
     ) -> AsyncGrpcExchange:
         """Send a request. A file is read in a thread, so that nothing else waits for the disk."""
-        message = await run_sync(write_request, request, recording)
+        message = await run_sync(write_request, request, recording, deadline)
         deadline.check()
         with typed_errors(self._url, deadline):
             call = self._stream(iter([message]), timeout=deadline.left, metadata=self._metadata)

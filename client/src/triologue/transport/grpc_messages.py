@@ -66,7 +66,7 @@ def metadata(headers: Mapping[str, str]) -> list[tuple[str, str]]:
     return [(name.lower(), value) for name, value in headers.items()]
 
 
-def write_request(request: Request[Any], recording: Recording) -> bytes:
+def write_request(request: Request[Any], recording: Recording, deadline: Deadline) -> bytes:
     """Return a serialized `ModelInferRequest`.
 
     A recording is put behind the other fields by hand: protobuf would copy it into the message and out again.
@@ -79,14 +79,14 @@ def write_request(request: Request[Any], recording: Recording) -> bytes:
     message = service_pb2.ModelInferRequest(
         model_name=STREAM_MODEL, inputs=[{"name": INPUT, "datatype": "BYTES", "shape": [1]}]
     )
-    for name, value in request.parameters.items():
+    for name, value in request.within(deadline).items():
         setattr(message.parameters[name], _PARAMETER_FIELDS[type(value)], value)
     head = message.SerializeToString() + _RAW_INPUT + _varint(_LENGTH.size + recording.size)
     return b"".join((head, _LENGTH.pack(recording.size), *recording.chunks()))
 
 
 def read_event(url: str, reply: Any) -> bytes | None:
-    """Take the event out of a `ModelStreamInferResponse`; there is none in the last one.
+    """Take the event out of a `ModelStreamInferResponse`; there is none in a heartbeat and in the last one.
 
     Raises:
         TriologueError: It is an error.

@@ -31,7 +31,7 @@ class HttpTransport:
 
     def exchange(self, request: Request[Any], recording: Recording, deadline: Deadline) -> HttpExchange:
         """Return an exchange, of which nothing is sent yet."""
-        return HttpExchange(self, self._take(), Body(request, recording), deadline)
+        return HttpExchange(self, self._take(), Body(request, recording, deadline), deadline)
 
     def ask(self, question: Ask) -> Any:
         """Ask the server about itself."""
@@ -105,8 +105,10 @@ class HttpExchange:
         with typed_errors(url, self._deadline):
             if not response.is_success:
                 raise error_of(url, response.status_code, response.read().decode("utf-8", "replace"))
-            event = next(self._events, None)
-        return None if event is None else read_event(url, response.status_code, event.data)
+            for message in self._events:
+                if (event := read_event(url, response.status_code, message.data)) is not None:
+                    return event
+        return None
 
     def close(self) -> None:
         """Close the connection, unless the answer was read to its end."""

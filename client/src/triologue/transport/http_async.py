@@ -36,7 +36,7 @@ class AsyncHttpTransport:
         self, request: Request[Any], recording: Recording, deadline: Deadline
     ) -> AsyncHttpExchange:
         """Send a request."""
-        body = Body(request, recording)
+        body = Body(request, recording, deadline)
         with typed_errors(self._url, deadline), anyio.fail_after(deadline.left):
             response = await self._client.send(
                 self._client.build_request(
@@ -79,8 +79,10 @@ class AsyncHttpExchange:
     async def receive(self) -> str | None:
         """Wait for the next event; `None` when there are no more."""
         with typed_errors(self._url, self._deadline), anyio.fail_after(self._deadline.left):
-            event = await self._next()
-        return None if event is None else read_event(self._url, self._response.status_code, event.data)
+            while (message := await self._next()) is not None:
+                if (event := read_event(self._url, self._response.status_code, message.data)) is not None:
+                    return event
+        return None
 
     async def _next(self) -> ServerSentEvent | None:
         if not self._response.is_success:

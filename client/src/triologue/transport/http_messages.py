@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from triologue.protocol.deadline import Deadline
 from triologue.protocol.request import INPUT, OUTPUT, STREAM_MODEL, Request
 from triologue.protocol.steps import Ask
 from triologue.recording import Recording
@@ -45,8 +46,8 @@ _STATUS: dict[int, type[TriologueError]] = {
 class Body:
     """The body of a request, made while it is sent."""
 
-    def __init__(self, request: Request[Any], recording: Recording) -> None:
-        fields = json.dumps({**request.parameters, "encoding": "base64"})
+    def __init__(self, request: Request[Any], recording: Recording, deadline: Deadline) -> None:
+        fields = json.dumps({**request.within(deadline), "encoding": "base64"})
         self._recording = recording
         self._head = f'{fields[:-1]}, "{INPUT}": "'.encode()
         self._tail = b'"}'
@@ -104,8 +105,8 @@ def read_answer(question: Ask, url: str, status: int, body: str) -> Any:
     return {name: str(value.get("string_value")) for name, value in settings.items()}
 
 
-def read_event(url: str, status: int, data: str) -> str:
-    """Take the event out of a message of the stream.
+def read_event(url: str, status: int, data: str) -> str | None:
+    """Take the event out of a message of the stream; there is none in a heartbeat.
 
     Raises:
         TriologueError: The message is an error, or none of Triton's.
@@ -113,7 +114,9 @@ def read_event(url: str, status: int, data: str) -> str:
     message = _object(url, data)
     if (event := message.get(OUTPUT)) is not None:
         return str(event)
-    raise error_of(url, status, data)
+    if "error" in message or "model_name" not in message:
+        raise error_of(url, status, data)
+    return None
 
 
 def error_of(url: str, status: int, body: str) -> TriologueError:

@@ -23,7 +23,6 @@ from triologue.schema import (
     Event,
     InfoEvent,
     NotFound,
-    PayloadTooLarge,
     ProcessingInfo,
     ProgressEvent,
     SegmentEvent,
@@ -107,10 +106,6 @@ class Run:
             TriologueError: The upload is refused, or a core refuses or fails.
         """
         started = time.perf_counter()
-        if len(upload) > self._limits.upload_bytes:
-            raise PayloadTooLarge(
-                f"{len(upload)} bytes are more than the {self._limits.upload_bytes} this server takes"
-            )
         max_seconds = self._limits.audio_hours * 3600
         recording = await in_thread(self._pool, partial(decode_audio, upload, max_seconds))
         self._audio, samples = recording.info, recording.samples

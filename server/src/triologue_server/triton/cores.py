@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
-from triologue.schema import Cancelled, InternalError, server_error
+from triologue.schema import InternalError, server_error
 from triologue_server.conductor.fairness import FairQueue
 from triologue_server.diarization.networks import workers_of
 from triologue_server.diarization.spans import SPAN_SAMPLES, WINDOWS
@@ -66,13 +66,11 @@ class TritonCores:
 
     Args:
         queues: Where calls of each core wait for their turn; from `queues`.
-        is_cancelled: Says whether the caller has gone away; then nothing more is sent to the cores.
     """
 
-    def __init__(self, queues: Mapping[str, FairQueue], is_cancelled: Callable[[], bool]) -> None:
+    def __init__(self, queues: Mapping[str, FairQueue]) -> None:
         flows = {queue: queue.flow() for queue in set(queues.values())}
         self._flows = {core: flows[queue] for core, queue in queues.items()}
-        self._is_cancelled = is_cancelled
 
     async def activity(self, span: NDArray[np.int16], hop: int) -> NDArray[np.uint8]:
         """Ask `pyannote_segmentation`."""
@@ -104,8 +102,6 @@ class TritonCores:
             inputs=[pb_utils.Tensor(name, array[None]) for name, array in inputs.items()],
         )
         async with self._flows[model].place():
-            if self._is_cancelled():
-                raise Cancelled("the caller went away")
             response = await request.async_exec()
         if response.has_error():
             text = response.error().message()

@@ -26,9 +26,15 @@ _CODES = {
 
 
 def error_response(error: BaseException) -> pb_utils.InferenceResponse:
-    """Turn any exception into the response that ends its request; defects are logged with their traceback."""
-    if not isinstance(error, TriologueError):
-        _log.error("a request failed", exc_info=error)
-        error = InternalError(f"{type(error).__name__}: {error}")
+    """Turn any exception into the response that ends its request."""
+    error = typed(error)
     code = getattr(pb_utils.TritonError, _CODES[error.code])
     return pb_utils.InferenceResponse(error=pb_utils.TritonError(error.to_wire(), code))
+
+
+def typed(error: BaseException) -> TriologueError:
+    """Turn any exception into one of ours; defects are logged with their traceback."""
+    if isinstance(error, TriologueError):
+        return error
+    _log.error("a request failed", exc_info=error)
+    return InternalError(f"{type(error).__name__}: {error}")

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
+from uuid import uuid4
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from triologue.schema import (
+    CallParams,
     Cancelled,
     InternalError,
     InvalidOption,
     StreamParams,
-    TriologueError,
     server_error,
 )
 from triologue_server.triton.errors import error_response
@@ -38,7 +39,7 @@ class UnaryProxy:
         # A thread of Triton's stub lets go of a stream soon after its end, without holding Python's lock.
         # Were its reference the last, it would free Python objects, which crashes on Python 3.12 and is a
         # race on every other. So ours is the last: it outlives a few further requests.
-        self._ended: deque[object] = deque(maxlen=4)
+        self._ended: deque[object] = deque(maxlen=8)
 
     def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """Answer each request; Triton hands over one at a time."""
@@ -54,30 +55,52 @@ class UnaryProxy:
         return pb_utils.InferenceResponse([pb_utils.Tensor("RESULT", np.array([result], object))])
 
     def _ask(self, request: pb_utils.InferenceRequest) -> bytes:
-        call = pb_utils.InferenceRequest(
-            model_name=CONDUCTOR,
-            requested_output_names=["EVENT"],
-            inputs=[pb_utils.get_input_tensor_by_name(request, "AUDIO")],
-            parameters={**_parameters(request), "pipeline": self.pipeline, "events": "result"},
-        )
-        event: dict[str, Any] | None = None
-        error: TriologueError | None = None
-        responses = call.exec(decoupled=True)
-        self._ended.append(responses)
-        for response in responses:
+        event: dict[str, Any] = {}
+        call_id, was_called_off = uuid4().hex, False
+        audio = pb_utils.get_input_tensor_by_name(request, "AUDIO")
+        for response in self._call(audio, self._parameters(request, call_id)):
             if response.has_error():
-                text = response.error().message()
-                error = server_error(text) or InternalError(text)
+                event = {"error": response.error().message()}
             elif (tensor := pb_utils.get_output_tensor_by_name(response, "EVENT")) is not None:
                 event = json.loads(tensor.as_numpy()[0])
-        if error is not None:
-            raise error
-        if event is None:
-            raise InternalError("the stream ended without a result")
-        return json.dumps(event["result"], ensure_ascii=False).encode()
+            elif request.is_cancelled() and not was_called_off:
+                # A stream of BLS cannot be cancelled: another call asks for that.
+                was_called_off = True
+                for _ in self._call(pb_utils.Tensor("AUDIO", np.array([b""], object)), {"cancels": call_id}):
+                    pass
+        if "result" in event:
+            return json.dumps(event["result"], ensure_ascii=False).encode()
+        text = event.get("error", "the stream ended without a result")
+        raise server_error(text) or InternalError(text)
+
+    def _call(self, audio: pb_utils.Tensor, parameters: dict[str, bool | int | str]) -> Iterator[Any]:
+        """Call the conductor, and yield what it replies."""
+        request = pb_utils.InferenceRequest(
+            model_name=CONDUCTOR, requested_output_names=["EVENT"], inputs=[audio], parameters=parameters
+        )
+        responses = request.exec(decoupled=True)
+        self._ended.append(responses)
+        yield from responses
+
+    def _parameters(self, request: pb_utils.InferenceRequest, call_id: str) -> dict[str, bool | int | str]:
+        """Return what to ask the conductor for.
+
+        Raises:
+            InvalidOption: A parameter is of the stream model alone.
+        """
+        own: dict[str, bool | int | str] = {
+            "pipeline": self.pipeline,
+            "events": "result",
+            "heartbeat": True,
+            "errors": "event",  # within Triton, an error is lost that comes behind other replies
+            "call_id": call_id,
+        }
+        if request.timeout():
+            own["timeout_s"] = str(request.timeout() / 1e6)
+        return {**own, **_given(request)}
 
 
-def _parameters(request: pb_utils.InferenceRequest) -> dict[str, bool | int | str]:
+def _given(request: pb_utils.InferenceRequest) -> dict[str, bool | int | str]:
     """Return a request's parameters, numbers with a fraction as text: BLS passes on none of those.
 
     Raises:
@@ -85,6 +108,6 @@ def _parameters(request: pb_utils.InferenceRequest) -> dict[str, bool | int | st
     """
     given = json.loads(request.parameters() or "{}")
     for name in StreamParams.model_fields:
-        if name in given:
+        if name in given and name not in CallParams.model_fields:
             raise InvalidOption(f"{name}: no such option; only {CONDUCTOR} takes it")
     return {name: json.dumps(value) if isinstance(value, float) else value for name, value in given.items()}

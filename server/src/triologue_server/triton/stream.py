@@ -5,14 +5,26 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
 import triton_python_backend_utils as pb_utils
+from numpy.typing import NDArray
 
-from triologue.schema import Cancelled, Event, InvalidAudio, ResultEvent, ServerOverloaded
+from triologue.schema import (
+    DiarizedAsrOptions,
+    Event,
+    InvalidAudio,
+    InvalidOption,
+    ResultEvent,
+    StreamParams,
+)
+from triologue_server.conductor.admission import Admission
+from triologue_server.conductor.caller import Caller
 from triologue_server.conductor.request import read_parameters
 from triologue_server.conductor.run import Run
 from triologue_server.diarization.networks import load_from_store
@@ -21,7 +33,7 @@ from triologue_server.settings import Settings
 from triologue_server.store import ModelStore, StoreError, resolve_whisper
 from triologue_server.transcription.processor import WhisperProcessor
 from triologue_server.triton.cores import TritonCores, queues
-from triologue_server.triton.errors import error_response
+from triologue_server.triton.errors import error_response, typed
 from triologue_server.triton.metrics import IN_FLIGHT
 
 
@@ -33,8 +45,7 @@ class StreamServer:
         self._diarizer = without_weights(load_from_store(settings))
         self._processor = _processor(settings)
         self._limits = limits
-        self._accepted = 0
-        self._turns = asyncio.Semaphore(limits.recordings_in_flight)
+        self._callers: dict[str, Caller] = {}
         # Both are kept: a metric whose family is gone is no longer told to anybody.
         self._metrics = pb_utils.MetricFamily(
             name=IN_FLIGHT,
@@ -42,6 +53,7 @@ class StreamServer:
             kind=pb_utils.MetricFamily.GAUGE,
         )
         self._in_flight = self._metrics.Metric(labels={})
+        self._admission = Admission(limits, self._in_flight.increment)
         self._queues = queues(settings, torch.cuda.is_available())
         calls = sum(queue.places for queue in set(self._queues.values()))
         # Decoding must not take the threads that wait for the cores: BLS waits on the event loop's default
@@ -71,49 +83,76 @@ class StreamServer:
     async def _answer(
         self, request: pb_utils.InferenceRequest, sender: pb_utils.InferenceResponseSender
     ) -> None:
-        stream, options = read_parameters(json.loads(request.parameters() or "{}"))
-        if self._accepted >= self._limits.recordings_in_flight + self._limits.recordings_waiting:
-            raise ServerOverloaded(
-                f"{self._accepted} recordings are being worked on or waiting; try again later"
-            )
+        call, options = read_parameters(json.loads(request.parameters() or "{}"))
+        if call.cancels is not None:
+            self._call_off(call.cancels)
+            return
 
-        def check_caller() -> None:
-            if sender.is_cancelled():
-                raise Cancelled("the caller went away")
+        def send(event: Event | None) -> None:
+            sender.send(_response(event and event.model_dump_json()))
 
-        async def emit(event: Event) -> None:
-            check_caller()
-            if stream.events == "all" or isinstance(event, ResultEvent):
-                sender.send(_response(event))
-
-        self._count(1)
+        # Triton's own parameter `timeout`, in microseconds, of which a queue may have used up a part.
+        timeout_s = call.timeout_s or (request.timeout() / 1e6 or None)
+        caller = Caller(send, sender.is_cancelled, call.events, call.heartbeat, timeout_s)
         try:
-            async with self._turns:
-                check_caller()
-                run = Run(
-                    stream.pipeline,
-                    options,
-                    TritonCores(self._queues, sender.is_cancelled),
-                    self._diarizer,
-                    self._processor,
-                    self._limits,
-                    self._pool,
-                    self._clustering,
-                    emit,
-                )
-                # Nothing here keeps the upload, so that it can go when it is decoded.
-                await emit(ResultEvent(result=await run.answer(_take_upload(request, stream.encoding))))
-        finally:
-            self._count(-1)
+            with self._known_as(call.call_id, caller):
+                await caller.attended(self._work(request, call, options, caller))
+        except Exception as error:
+            if call.errors == "reply":
+                raise
+            sender.send(_response(json.dumps({"type": "error", "error": typed(error).to_wire()})))
 
-    def _count(self, change: int) -> None:
-        self._accepted += change
-        self._in_flight.increment(change)
+    async def _work(
+        self,
+        request: pb_utils.InferenceRequest,
+        call: StreamParams,
+        options: DiarizedAsrOptions,
+        caller: Caller,
+    ) -> None:
+        async with self._admission.turn(_size(request, call.encoding)):
+            run = Run(
+                call.pipeline,
+                options,
+                TritonCores(self._queues),
+                self._diarizer,
+                self._processor,
+                self._limits,
+                self._pool,
+                self._clustering,
+                caller.tell,
+            )
+            # Nothing here keeps the upload, so that it can go when it is decoded.
+            await caller.tell(ResultEvent(result=await run.answer(_take_upload(request, call.encoding))))
+
+    @contextmanager
+    def _known_as(self, call_id: str | None, caller: Caller) -> Iterator[None]:
+        """Let the caller be called off by that name."""
+        if call_id is None:
+            yield
+            return
+        if call_id in self._callers:
+            raise InvalidOption("call_id: another call has it")
+        self._callers[call_id] = caller
+        try:
+            yield
+        finally:
+            del self._callers[call_id]
+
+    def _call_off(self, call_id: str) -> None:
+        caller = self._callers.get(call_id)
+        if caller is not None:  # else its call has ended meanwhile
+            caller.call_off()
 
     def close(self) -> None:
         """Let the threads go."""
         for pool in (self._pool, self._clustering, self._bls_pool):
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _size(request: pb_utils.InferenceRequest, encoding: str) -> int:
+    """Return the number of bytes of an upload."""
+    (upload,) = _upload_of(request)
+    return len(upload) if encoding == "binary" else len(upload) // 4 * 3 - upload[-2:].count(b"=")
 
 
 def _take_upload(request: pb_utils.InferenceRequest, encoding: str) -> bytes:
@@ -122,7 +161,7 @@ def _take_upload(request: pb_utils.InferenceRequest, encoding: str) -> bytes:
     Raises:
         InvalidAudio: It is not the base64 text that it should be.
     """
-    elements = pb_utils.get_input_tensor_by_name(request, "AUDIO").as_numpy().reshape(-1)
+    elements = _upload_of(request)
     upload, elements[0] = elements[0], b""
     if encoding == "binary":
         return bytes(upload)
@@ -130,6 +169,11 @@ def _take_upload(request: pb_utils.InferenceRequest, encoding: str) -> bytes:
         return base64.b64decode(upload, validate=True)
     except ValueError as error:
         raise InvalidAudio(f"the upload is not base64 text: {error}") from None
+
+
+def _upload_of(request: pb_utils.InferenceRequest) -> NDArray[Any]:
+    array: NDArray[Any] = pb_utils.get_input_tensor_by_name(request, "AUDIO").as_numpy()
+    return array.reshape(-1)
 
 
 def _processor(settings: Settings) -> WhisperProcessor | None:
@@ -140,7 +184,8 @@ def _processor(settings: Settings) -> WhisperProcessor | None:
     return WhisperProcessor(folder)
 
 
-def _response(event: Event) -> pb_utils.InferenceResponse:
-    return pb_utils.InferenceResponse(
-        [pb_utils.Tensor("EVENT", np.array([event.model_dump_json().encode()], object))]
-    )
+def _response(event: str | None) -> pb_utils.InferenceResponse:
+    """Return the reply with an event; there is none in that of a heartbeat."""
+    if event is None:
+        return pb_utils.InferenceResponse([])
+    return pb_utils.InferenceResponse([pb_utils.Tensor("EVENT", np.array([event.encode()], object))])
