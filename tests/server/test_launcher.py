@@ -21,8 +21,11 @@ from tritonclient.utils import InferenceServerException
 
 from triologue_server.settings import Settings
 from triologue_server.triton import installation
+from triologue_server.triton import supervisor as supervisor_module
 from triologue_server.triton.launch_error import LaunchError
+from triologue_server.triton.processes import Stubs
 from triologue_server.triton.server import TritonServer
+from triologue_server.triton.supervisor import Supervisor
 
 CONFIG = """
 backend: "python"
@@ -452,13 +455,64 @@ def test_triton_does_not_outlive_a_launcher_that_was_killed(
     assert traces.shared_memory() == []
 
 
-def test_serve_fails_when_triton_dies(launch: Callable[..., Launcher], traces: Traces) -> None:
+@pytest.mark.parametrize("dies", ["Triton", "a model"])
+def test_serve_starts_again_what_has_died(dies: str, launch: Callable[..., Launcher], traces: Traces) -> None:
     launcher = launch()
-    launcher.wait_for("ready in")
-    (triton,) = Path(f"/proc/{launcher.process.pid}/task/{launcher.process.pid}/children").read_text().split()
-    os.kill(int(triton), signal.SIGKILL)
-    assert launcher.end() == 1
-    assert "error: Triton ended by itself" in launcher.said.read_text()
+    url = launcher.wait_for("HTTP ")
+    pid = launcher.process.pid
+    triton = int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
+    request = InBackground(url, 50.0)
+    if dies == "Triton":
+        os.kill(triton, signal.SIGKILL)
+    else:
+        os.kill(min(Stubs(triton).models), signal.SIGKILL)
+    # Whoever waits is told at once that there will be no answer.
+    request.join(timeout=10.0)
+    assert not request.is_alive()
+    assert request.answer is None
+    launcher.wait_for(
+        "error: Triton ended with status -9" if dies == "Triton" else "error: the process of echo ended"
+    )
+    launcher.wait_for("started again in ")
+    assert infer(url, 0.25).json()["outputs"][0]["data"] == [0.25]
+    assert launcher.signal(signal.SIGTERM) == 0
+    traces.assert_none()
+
+
+def test_what_dies_again_and_again_is_given_up(
+    repository: Path, traces: Traces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor_module, "_CRASHES", 1)
+    said: list[str] = []
+    supervisor = Supervisor(tiny(repository), said.append)
+    supervisor.start(lambda _: None)
+
+    def kill_it() -> bool:
+        os.killpg(supervisor.server._process.pid, signal.SIGKILL)
+        supervisor.server._process.wait()
+        return False
+
+    with pytest.raises(
+        LaunchError, match="2 crashes within 10 minutes; the last: Triton ended with status -9"
+    ):
+        supervisor.watch(kill_it)
+    assert sum(line.startswith("started again in ") for line in said) == 1
+    supervisor.stop()
+    traces.assert_none()
+
+
+def test_a_server_that_cannot_be_started_again_is_tried_again(
+    repository: Path, traces: Traces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor_module, "_CRASHES", 2)
+    said: list[str] = []
+    supervisor = Supervisor(tiny(repository), said.append)
+    supervisor.start(lambda _: None)
+    write_model(repository, "broken", 'raise ValueError("the weights have gone")')
+    os.killpg(supervisor.server._process.pid, signal.SIGKILL)
+    with pytest.raises(LaunchError, match=r"3 crashes within 10 minutes; .*\n(.*\n)*.*the weights have gone"):
+        supervisor.watch(lambda: False)
+    supervisor.stop()
     traces.assert_none()
 
 

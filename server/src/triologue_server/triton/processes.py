@@ -5,8 +5,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 
@@ -44,3 +45,45 @@ def kill_group(leader: "subprocess.Popen[str]") -> None:
     with suppress(ProcessLookupError):
         os.killpg(leader.pid, signal.SIGKILL)
     leader.wait()
+
+
+class Stubs:
+    """The processes that run the Python models of a Triton: those there are when this is made.
+
+    Triton does not start one again that has ended, and its model goes on being ready (seen with 2.51).
+
+    Args:
+        triton: The process id of Triton.
+    """
+
+    def __init__(self, triton: int) -> None:
+        self.models = dict(_stubs_of(triton))
+        """Whose model each is, by process id."""
+
+    def ended(self) -> list[str]:
+        """Return the models of which a process has ended."""
+        return sorted({model for pid, model in self.models.items() if _has_ended(pid)})
+
+
+def _stubs_of(parent: int) -> Iterator[tuple[int, str]]:
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if _status(int(folder.name))[1] == str(parent):
+                # The program, and then the model's `model.py`, in the folder of a version.
+                program, model, *_ = (folder / "cmdline").read_text().split("\0")
+                if program.endswith("triton_python_backend_stub"):
+                    yield int(folder.name), Path(model).parents[1].name
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        return _status(pid)[0] in "ZX"
+    except OSError:
+        return True
+
+
+def _status(pid: int) -> tuple[str, str]:
+    """Return the state and the parent of a process."""
+    # Before it the name stands in brackets, which may hold anything.
+    state, parent, *_ = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return state, parent

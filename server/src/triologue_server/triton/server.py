@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import subprocess
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -19,7 +18,7 @@ from triologue_server.triton.launch_error import LaunchError
 from triologue_server.triton.metrics import is_idle
 from triologue_server.triton.output import Output
 from triologue_server.triton.ports import with_free_ports
-from triologue_server.triton.processes import kill_group, spawn_group
+from triologue_server.triton.processes import Stubs, kill_group, spawn_group
 from triologue_server.triton.repository import find_repository, write_repository
 
 if TYPE_CHECKING:
@@ -135,19 +134,19 @@ class TritonServer:
             self._process, self._output = process, output
             trouble = self._wait_until_ready(names)
             if not trouble:
+                self._stubs = Stubs(process.pid)
                 output.serving = True
                 self._undo = undo.pop_all()
         # By now Triton's last words have been read.
         if trouble:
             raise LaunchError(f"{trouble}:\n{output.errors()}")
 
-    def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait `timeout_s` seconds, or for ever, for Triton to end by itself; return whether it did."""
-        try:
-            self._process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
+    def trouble(self) -> str:
+        """Return what has ended by itself: Triton, or a process of a model; nothing while all is well."""
+        if self._process.poll() is not None:
+            return f"Triton ended with status {self._process.returncode}"
+        ended = self._stubs.ended()
+        return f"the process of {' and '.join(ended)} ended" if ended else ""
 
     def stop(self) -> None:
         """Answer the requests that have come in, as far as the grace goes, and end every process."""

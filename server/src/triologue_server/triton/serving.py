@@ -12,6 +12,7 @@ from rich.console import Console
 
 from triologue_server.settings import Settings
 from triologue_server.triton.server import TritonServer
+from triologue_server.triton.supervisor import Supervisor
 
 
 def serve(settings: Settings, command: list[str], console: Console) -> int:
@@ -20,7 +21,7 @@ def serve(settings: Settings, command: list[str], console: Console) -> int:
     The first SIGINT or SIGTERM lets the requests that have come in be answered, the second does not.
 
     Raises:
-        LaunchError: Triton cannot be started.
+        LaunchError: Triton cannot be started, or crashes again and again.
     """
     with _interrupts() as signals:
         try:
@@ -35,42 +36,34 @@ def _serve(settings: Settings, command: list[str], console: Console) -> int:
     def elapsed() -> str:
         return f"{time.monotonic() - started:.1f} s"
 
-    server = TritonServer(
-        settings,
-        on_ready=lambda name: console.print(f"  {name} ready, {elapsed()}"),
-        on_output=console.print,
-    )
+    supervisor = Supervisor(settings, console.print)
     console.print("starting Triton")
     with console.status("the models load") if console.is_terminal else nullcontext():
-        server.start()
+        supervisor.start(lambda name: console.print(f"  {name} ready, {elapsed()}"))
     try:
         console.print(f"ready in {elapsed()}")
-        status = _run(command, server) if command else _wait(server, console)
+        return _run(command, supervisor) if command else _wait(supervisor, console)
     finally:
-        # Asked before it is stopped, said after its last words have been read.
-        died = server.wait(0)
-        server.stop()
-        if died:
-            console.print(f"error: Triton ended by itself:\n{server.errors()}")
-    return status or int(died)
+        supervisor.stop()
 
 
-def _wait(server: TritonServer, console: Console) -> int:
+def _wait(supervisor: Supervisor, console: Console) -> int:
+    server = supervisor.server
     console.print(f"  HTTP     {server.http_url}")
     console.print(f"  gRPC     {server.grpc_url}")
     console.print(f"  metrics  {server.metrics_url}")
     console.print(f"try: triologue transcribe RECORDING --url {server.http_url}")
     try:
-        server.wait()
+        supervisor.watch(lambda: False)
     except KeyboardInterrupt:
         console.print("stopping: what has come in is answered first; once more to stop at once")
     return 0
 
 
-def _run(command: list[str], server: TritonServer) -> int:
-    environment = os.environ | {"TRIOLOGUE_URL": server.http_url, "TRIOLOGUE_GRPC_URL": server.grpc_url}
-    process = subprocess.Popen(command, env=environment)  # noqa: S603
+def _run(command: list[str], supervisor: Supervisor) -> int:
+    process = subprocess.Popen(command, env=os.environ | _addresses(supervisor.server))  # noqa: S603
     try:
+        supervisor.watch(lambda: process.poll() is not None)
         status = process.wait()
     except KeyboardInterrupt as interrupt:
         # Ctrl-C has reached it already: it belongs to the terminal's process group, as we do.
@@ -80,6 +73,10 @@ def _run(command: list[str], server: TritonServer) -> int:
     finally:
         process.kill()
     return status if status >= 0 else 128 - status
+
+
+def _addresses(server: TritonServer) -> dict[str, str]:
+    return {"TRIOLOGUE_URL": server.http_url, "TRIOLOGUE_GRPC_URL": server.grpc_url}
 
 
 @contextmanager
