@@ -1,5 +1,7 @@
 """The service under measurement, and its `whisper` core called directly."""
 
+import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -13,13 +15,16 @@ from tritonclient.grpc import InferenceServerClient, InferInput
 from benchmarks.report import Value
 from benchmarks.speech import Samples
 from triologue import Client
-from triologue_server.settings import Settings
+from triologue_server.settings import OPERATOR_KEY_ENV, Settings
 from triologue_server.store import ModelStore, resolve_whisper
 from triologue_server.transcription.processor import WhisperProcessor
 from triologue_server.transcription.window import WINDOW_FRAMES, Hypothesis, WindowOptions
-from triologue_server.triton.server import TritonServer
+from triologue_server.triton.server import KEY_HEADER, TritonServer
 
 GRPC = "grpc://"
+
+OPERATOR = {KEY_HEADER: os.environ.setdefault(OPERATOR_KEY_ENV, secrets.token_hex(16))}
+"""The header that lets us ask servers that know the same key for their statistics; those started here do."""
 
 WhisperName = Annotated[str | None, typer.Option(help="Whisper model, instead of the profile's.")]
 Url = Annotated[

@@ -15,7 +15,7 @@ from benchmarks.endtoend.recordings import Clip
 from benchmarks.endtoend.throughput import Transcribe
 from benchmarks.processes import cpu_seconds, descendants
 from benchmarks.report import Row
-from benchmarks.service import GRPC
+from benchmarks.service import GRPC, OPERATOR
 from benchmarks.stopwatch import Stopwatch
 from triologue_server.conductor import diarizer, run
 from triologue_server.settings import Settings
@@ -124,7 +124,7 @@ def _pairs(
 def _statistics(client: InferenceServerClient) -> _Statistics:
     found = {}
     for core, name in CORES.items():
-        (model,) = client.get_inference_statistics(name).model_stats
+        (model,) = client.get_inference_statistics(name, headers=OPERATOR).model_stats
         statistics = model.inference_stats
         transport = statistics.compute_input.ns + statistics.compute_output.ns
         found[core] = (transport / 1e9, statistics.queue.ns / 1e9)

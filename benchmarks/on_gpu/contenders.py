@@ -16,7 +16,7 @@ from benchmarks.on_gpu.watch import Gpu, GpuWatch
 from benchmarks.peers import Peers
 from benchmarks.pipeline import PyannotePipeline
 from benchmarks.processes import cpu_seconds, descendants
-from benchmarks.service import GRPC
+from benchmarks.service import GRPC, OPERATOR
 from triologue import Client
 from triologue_server.settings import Settings
 from triologue_server.store import ModelStore
@@ -112,7 +112,7 @@ class Service:
         """Return how many requests each core has answered, and in how many executions."""
         found = {}
         for core in CORES:
-            (model,) = self._triton.get_inference_statistics(core).model_stats
+            (model,) = self._triton.get_inference_statistics(core, headers=OPERATOR).model_stats
             found[core] = (model.inference_count, model.execution_count)
         return found
 

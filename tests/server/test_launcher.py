@@ -184,6 +184,8 @@ def test_metrics_are_served(server: TritonServer) -> None:
         ("GET", "systemsharedmemory/status"),
         ("POST", "systemsharedmemory/region/x/register"),
         ("GET", "cudasharedmemory/status"),
+        ("GET", "models/stats"),
+        ("GET", "models/echo/stats"),
     ],
 )
 def test_http_that_changes_the_server_is_refused(server: TritonServer, method: str, path: str) -> None:
@@ -192,7 +194,7 @@ def test_http_that_changes_the_server_is_refused(server: TritonServer, method: s
     assert "restricted" in answer.json()["error"]
 
 
-@pytest.mark.parametrize("path", ["health/live", "health/ready", "", "models/echo", "models/echo/stats"])
+@pytest.mark.parametrize("path", ["health/live", "health/ready", "", "models/echo"])
 def test_http_that_tells_about_the_server_is_allowed(server: TritonServer, path: str) -> None:
     assert httpx.get(f"{server.http_url}/v2/{path}".rstrip("/"), trust_env=False).status_code == 200
 
@@ -207,6 +209,7 @@ def test_http_that_tells_about_the_server_is_allowed(server: TritonServer, path:
         lambda client: client.unload_model("echo"),
         lambda client: client.get_system_shared_memory_status(),
         lambda client: client.register_system_shared_memory("x", "/x", 8),
+        lambda client: client.get_inference_statistics("echo"),
     ],
 )
 def test_grpc_that_changes_the_server_is_refused(
@@ -223,7 +226,25 @@ def test_grpc_that_tells_about_the_server_is_allowed(server: TritonServer) -> No
     with triton_grpc.InferenceServerClient(server.grpc_url.removeprefix("grpc://")) as client:
         assert client.is_server_ready()
         assert client.get_model_metadata("echo").name == "echo"
-        assert client.get_inference_statistics("echo").model_stats[0].name == "echo"
+
+
+def test_what_is_closed_opens_to_the_operator(
+    repository: Path, traces: Traces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIOLOGUE_OPERATOR_KEY", "the operator's secret")
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    key = {"triologue-key": "the operator's secret"}
+    with TritonServer(tiny(repository)) as server:
+        url = f"{server.http_url}/v2/models/echo/stats"
+        assert httpx.get(url, trust_env=False).status_code == 403
+        assert httpx.get(url, headers=key, trust_env=False).status_code == 200
+        with triton_grpc.InferenceServerClient(server.grpc_url.removeprefix("grpc://")) as client:
+            assert client.get_inference_statistics("echo", headers=key).model_stats[0].name == "echo"
+        # The models do not get what they have no use for.
+        (stub, *_) = Stubs(server._process.pid).models
+        variables = Path(f"/proc/{stub}/environ").read_text()
+        assert traces.mark in variables
+        assert "secret" not in variables
 
 
 def test_a_port_that_is_taken_is_named_with_its_flag(server: TritonServer, traces: Traces) -> None:

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
@@ -26,6 +26,7 @@ from triologue_server.store import default_root
 ENV_PREFIX = "TRIOLOGUE_"
 ENV_DELIMITER = "__"
 PROFILE_ENV = f"{ENV_PREFIX}PROFILE"
+OPERATOR_KEY_ENV = f"{ENV_PREFIX}OPERATOR_KEY"
 
 PROFILES = Path(__file__).parent / "profiles"
 
@@ -203,6 +204,9 @@ class Settings(BaseSettings):
     """Port of the Prometheus metrics."""
     log_level: Literal["error", "warning", "info", "verbose"] = "warning"
     """How much Triton and the models say."""
+    operator_key: SecretStr | None = Field(default=None, min_length=16)
+    """What opens Triton's statistics, logging, tracing and the like, as the header `triologue-key`; without
+    one they are closed to everybody."""
 
     whisper: WhisperSettings
     diarization: DiarizationSettings
@@ -223,8 +227,8 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, profile_path(name))
 
     def to_environment(self) -> dict[str, str]:
-        """Return environment variables from which the same settings are read."""
-        return dict(_flatten(ENV_PREFIX, self.model_dump(mode="json")))
+        """Return environment variables from which the same settings are read, but for the operator's key."""
+        return dict(_flatten(ENV_PREFIX, self.model_dump(mode="json", exclude={"operator_key"})))
 
 
 def profile_path(name: str) -> Path:

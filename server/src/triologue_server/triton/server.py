@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from triologue_server.settings import Settings
+from triologue_server.settings import OPERATOR_KEY_ENV, Settings
 from triologue_server.triton.installation import Installation, prepare_triton
 from triologue_server.triton.launch_error import LaunchError
 from triologue_server.triton.metrics import is_idle
@@ -32,8 +32,9 @@ _QUIET_S = 1.0
 # Triton ends by itself when its grace is over, give or take the second in which it counts.
 _OVERDUE_S = 5.0
 
-# They change files, memory or behaviour of the server, so no caller may use them.
-_CLOSED_APIS = "shared-memory,model-repository,logging,trace"
+# They change files, memory or behaviour of the server, or tell what others do, so no caller may use them.
+_CLOSED_APIS = "shared-memory,model-repository,logging,trace,statistics"
+KEY_HEADER = "triologue-key"
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 
@@ -46,6 +47,8 @@ _DEFAULTS = {
     "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "16",
     "LRU_CACHE_CAPACITY": "16",
 }
+# Neither Triton nor a model has any use for them.
+_SECRETS = {OPERATOR_KEY_ENV, "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}
 # The models are served from the store, whose files are verified; nothing is fetched past it.
 _FORCED = {
     "HF_HUB_OFFLINE": "1",
@@ -126,6 +129,7 @@ class TritonServer:
             names = write_repository(find_repository(self.settings), models, self.settings)
             triton = prepare_triton(runtime)
             environment = _DEFAULTS | triton.environment() | _FORCED | self.settings.to_environment()
+            environment = {name: value for name, value in environment.items() if name not in _SECRETS}
             undo.callback(_remove_shared_memory, self._shm_prefix)
             process = spawn_group(self._command(triton, models), environment)
             output = Output(process, self.settings.log_level, self._on_output)
@@ -185,7 +189,8 @@ class TritonServer:
 
     def _command(self, triton: Installation, models: Path) -> list[str]:
         settings, level = self.settings, self.settings.log_level
-        key = f"{_CLOSED_APIS}:triologue-key={secrets.token_hex(16)}"
+        operator = settings.operator_key
+        key = f"{_CLOSED_APIS}:{KEY_HEADER}={operator.get_secret_value() if operator else secrets.token_hex(16)}"
         return [
             str(triton.executable),
             f"--model-repository={models}",

@@ -89,7 +89,7 @@ class StreamServer:
             return
 
         def send(event: Event | None) -> None:
-            sender.send(_response(event and event.model_dump_json()))
+            sender.send(_response(None if event is None else event.model_dump_json()))
 
         # Triton's own parameter `timeout`, in microseconds, of which a queue may have used up a part.
         timeout_s = call.timeout_s or (request.timeout() / 1e6 or None)
