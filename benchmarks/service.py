@@ -19,11 +19,11 @@ from triologue_server.settings import OPERATOR_KEY_ENV, Settings
 from triologue_server.store import ModelStore, resolve_whisper
 from triologue_server.transcription.processor import WhisperProcessor
 from triologue_server.transcription.window import WINDOW_FRAMES, Hypothesis, WindowOptions
-from triologue_server.triton.server import KEY_HEADER, TritonServer
+from triologue_server.triton.server import GRPC_KEY_HEADER, TritonServer
 
 GRPC = "grpc://"
 
-OPERATOR = {KEY_HEADER: os.environ.setdefault(OPERATOR_KEY_ENV, secrets.token_hex(16))}
+OPERATOR = {GRPC_KEY_HEADER: os.environ.setdefault(OPERATOR_KEY_ENV, secrets.token_hex(16))}
 """The header that lets us ask servers that know the same key for their statistics; those started here do."""
 
 WhisperName = Annotated[str | None, typer.Option(help="Whisper model, instead of the profile's.")]

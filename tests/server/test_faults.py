@@ -109,7 +109,7 @@ def infer(url: str, talk: bytes) -> str:
 
 
 class Watch(threading.Thread):
-    """Asks all the time whether the service is ready, and whether the conductor then refuses a broken upload."""
+    """Asks all the time whether the service is ready, and whether the conductor then refuses bad uploads."""
 
     def __init__(self, url: str) -> None:
         super().__init__()

@@ -233,13 +233,14 @@ def test_what_is_closed_opens_to_the_operator(
 ) -> None:
     monkeypatch.setenv("TRIOLOGUE_OPERATOR_KEY", "the operator's secret")
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    key = {"triologue-key": "the operator's secret"}
+    key = "the operator's secret"
     with TritonServer(tiny(repository)) as server:
         url = f"{server.http_url}/v2/models/echo/stats"
         assert httpx.get(url, trust_env=False).status_code == 403
-        assert httpx.get(url, headers=key, trust_env=False).status_code == 200
+        assert httpx.get(url, headers={"triologue-key": key}, trust_env=False).status_code == 200
         with triton_grpc.InferenceServerClient(server.grpc_url.removeprefix("grpc://")) as client:
-            assert client.get_inference_statistics("echo", headers=key).model_stats[0].name == "echo"
+            header = {"triton-grpc-protocol-triologue-key": key}
+            assert client.get_inference_statistics("echo", headers=header).model_stats[0].name == "echo"
         # The models do not get what they have no use for.
         (stub, *_) = Stubs(server._process.pid).models
         variables = Path(f"/proc/{stub}/environ").read_text()

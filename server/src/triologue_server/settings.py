@@ -205,8 +205,8 @@ class Settings(BaseSettings):
     log_level: Literal["error", "warning", "info", "verbose"] = "warning"
     """How much Triton and the models say."""
     operator_key: SecretStr | None = Field(default=None, min_length=16)
-    """What opens Triton's statistics, logging, tracing and the like, as the header `triologue-key`; without
-    one they are closed to everybody."""
+    """What opens Triton's statistics, logging, tracing and the like, as the header `triologue-key`
+    over HTTP and `triton-grpc-protocol-triologue-key` over gRPC; without one they are closed to everybody."""
 
     whisper: WhisperSettings
     diarization: DiarizationSettings

@@ -35,6 +35,9 @@ _OVERDUE_S = 5.0
 # They change files, memory or behaviour of the server, or tell what others do, so no caller may use them.
 _CLOSED_APIS = "shared-memory,model-repository,logging,trace,statistics"
 KEY_HEADER = "triologue-key"
+"""What an operator sends the key in, over HTTP."""
+GRPC_KEY_HEADER = f"triton-grpc-protocol-{KEY_HEADER}"
+"""The same over gRPC, where Triton puts words of its own before it."""
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 
