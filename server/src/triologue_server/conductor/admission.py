@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from triologue.schema import PayloadTooLarge, ServerOverloaded
+from triologue.schema import PayloadTooLarge, ServerOverloaded, ServerUnavailable
 from triologue_server.settings import Limits
 
 _SHORTEST_HINT_S, _LONGEST_HINT_S = 1.0, 60.0
@@ -21,11 +21,13 @@ class Admission:
     Args:
         limits: The bounds.
         count: Told by how much the number of those that were let in changes.
+        is_stopping: Whether nobody is let in any more.
     """
 
-    def __init__(self, limits: Limits, count: Callable[[int], None]) -> None:
+    def __init__(self, limits: Limits, count: Callable[[int], None], is_stopping: Callable[[], bool]) -> None:
         self._limits = limits
         self._count = count
+        self._is_stopping = is_stopping
         self._turns = asyncio.Semaphore(limits.recordings_in_flight)
         self._inside = 0
         self._bytes = 0
@@ -39,6 +41,7 @@ class Admission:
         Raises:
             PayloadTooLarge: It is larger than any may be.
             ServerOverloaded: There is no room at the moment; the message says when there may be.
+            ServerUnavailable: The server is stopping.
         """
         self._check(size)
         self._change(1, size)
@@ -51,6 +54,8 @@ class Admission:
 
     def _check(self, size: int) -> None:
         limits = self._limits
+        if self._is_stopping():
+            raise ServerUnavailable("the server is stopping")
         if size > limits.upload_bytes:
             raise PayloadTooLarge(f"{size} bytes are more than the {limits.upload_bytes} this server takes")
         if self._inside >= limits.recordings_in_flight + limits.recordings_waiting:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from triologue_server.settings import OPERATOR_KEY_ENV, Settings
+from triologue_server.triton import stopping
 from triologue_server.triton.installation import Installation, prepare_triton
 from triologue_server.triton.launch_error import LaunchError
 from triologue_server.triton.metrics import is_idle
@@ -80,7 +81,6 @@ class TritonServer:
         on_ready: Callable[[str], None] = _nothing,
         on_output: Callable[[str], None] = _nothing,
         start_timeout_s: float = 300.0,
-        grace_s: int = 30,
     ) -> None:
         """Describe a server without starting it.
 
@@ -89,14 +89,12 @@ class TritonServer:
             on_ready: Called with the name of each model as soon as it is loaded.
             on_output: Called with each line of Triton and its models that the log level lets through.
             start_timeout_s: How long the models may take to load, in seconds.
-            grace_s: How long requests may take to be answered when the server stops, in seconds.
         """
         self.settings = settings
         """How it is set up; once started, with the ports it listens on."""
         self._on_ready = on_ready
         self._on_output = on_output
         self._start_timeout_s = start_timeout_s
-        self._grace_s = grace_s
         self._undo = ExitStack()
         self._shm_prefix = f"triologue_{os.getpid()}_{secrets.token_hex(3)}_"
 
@@ -132,13 +130,14 @@ class TritonServer:
             names = write_repository(find_repository(self.settings), models, self.settings)
             triton = prepare_triton(runtime)
             environment = _DEFAULTS | triton.environment() | _FORCED | self.settings.to_environment()
+            environment |= stopping.environment(runtime)
             environment = {name: value for name, value in environment.items() if name not in _SECRETS}
             undo.callback(_remove_shared_memory, self._shm_prefix)
             process = spawn_group(self._command(triton, models), environment)
             output = Output(process, self.settings.log_level, self._on_output)
             undo.callback(output.close)
             undo.callback(kill_group, process)
-            self._process, self._output = process, output
+            self._runtime, self._process, self._output = runtime, process, output
             trouble = self._wait_until_ready(names)
             if not trouble:
                 self._stubs = Stubs(process.pid)
@@ -159,8 +158,9 @@ class TritonServer:
         """Answer the requests that have come in, as far as the grace goes, and end every process."""
         self._output.serving = False
         busy = time.monotonic()
-        deadline = busy + self._grace_s + _OVERDUE_S
+        deadline = busy + self.settings.grace_s + _OVERDUE_S
         try:
+            stopping.announce(self._runtime)
             self._process.terminate()
             # Triton also waits for connections that are merely kept open, and unloading takes it more than a
             # second for each instance, one after the other: neither is of any use.
@@ -193,7 +193,8 @@ class TritonServer:
     def _command(self, triton: Installation, models: Path) -> list[str]:
         settings, level = self.settings, self.settings.log_level
         operator = settings.operator_key
-        key = f"{_CLOSED_APIS}:{KEY_HEADER}={operator.get_secret_value() if operator else secrets.token_hex(16)}"
+        secret = operator.get_secret_value() if operator else secrets.token_hex(16)
+        key = f"{_CLOSED_APIS}:{KEY_HEADER}={secret}"
         return [
             str(triton.executable),
             f"--model-repository={models}",
@@ -201,7 +202,7 @@ class TritonServer:
             f"--backend-config=python,shm-region-prefix-name={self._shm_prefix}",
             "--disable-auto-complete-config",
             "--model-control-mode=none",
-            f"--exit-timeout-secs={self._grace_s}",
+            f"--exit-timeout-secs={self.settings.grace_s}",
             f"--http-address={settings.host}",
             f"--http-port={settings.http_port}",
             f"--http-restricted-api={key}",

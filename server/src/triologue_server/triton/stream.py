@@ -32,6 +32,7 @@ from triologue_server.diarization.pipeline import without_weights
 from triologue_server.settings import Settings
 from triologue_server.store import ModelStore, StoreError, resolve_whisper
 from triologue_server.transcription.processor import WhisperProcessor
+from triologue_server.triton import stopping
 from triologue_server.triton.cores import TritonCores, queues
 from triologue_server.triton.errors import error_response, typed
 from triologue_server.triton.metrics import IN_FLIGHT
@@ -53,7 +54,7 @@ class StreamServer:
             kind=pb_utils.MetricFamily.GAUGE,
         )
         self._in_flight = self._metrics.Metric(labels={})
-        self._admission = Admission(limits, self._in_flight.increment)
+        self._admission = Admission(limits, self._in_flight.increment, stopping.is_announced)
         self._queues = queues(settings, torch.cuda.is_available())
         calls = sum(queue.places for queue in set(self._queues.values()))
         # Decoding must not take the threads that wait for the cores: BLS waits on the event loop's default
