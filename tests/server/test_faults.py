@@ -36,7 +36,11 @@ class Supervised:
     def __init__(self, said: Path) -> None:
         self._said = said
         settings = {"service.diarized_asr.concurrency": 2, "service.diarized_asr.queue": 8}
-        settings |= {"service.transcription.concurrency": 1, "service.diarization.concurrency": 1}
+        settings |= {
+            "grace_s": 200,
+            "service.transcription.concurrency": 1,
+            "service.diarization.concurrency": 1,
+        }
         with said.open("w") as log:
             self.process = subprocess.Popen(
                 [
@@ -47,7 +51,7 @@ class Supervised:
                 ],
                 stderr=log,
             )
-        self._wait_for("try: ")
+        self.wait_for("try: ")
         lines = [line.split() for line in said.read_text().splitlines()]
         self.http_url, self.grpc_url = (
             next(line[1] for line in lines if line and line[0] == name) for name in ("HTTP", "gRPC")
@@ -58,14 +62,14 @@ class Supervised:
         return self._said.read_text().count("started again in ")
 
     def wait_for_start(self, number: int) -> None:
-        self._wait_for("started again in ", number)
+        self.wait_for("started again in ", number)
 
-    def stubs(self) -> dict[int, str]:
+    def stubs(self) -> Stubs:
         pid = self.process.pid
         triton = int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
-        return Stubs(triton).models
+        return Stubs(triton)
 
-    def _wait_for(self, text: str, times: int = 1) -> None:
+    def wait_for(self, text: str, times: int = 1) -> None:
         until = time.monotonic() + 120
         while self._said.read_text().count(text) < times:
             assert self.process.poll() is None, self._said.read_text()
@@ -159,7 +163,7 @@ def test_a_process_is_killed_while_eight_wait(
             pool.submit(stream, url, few_words, 20) for url in (supervised.http_url, supervised.grpc_url)
         ]
         time.sleep(3.0)
-        stubs = supervised.stubs()
+        stubs = supervised.stubs().models
         os.kill(next(pid for pid, found in stubs.items() if found == model), signal.SIGKILL)
         killed = time.monotonic()
         ended = [call.result() for call in calls]
@@ -180,4 +184,33 @@ def test_a_process_is_killed_while_eight_wait(
     watch.end()
     assert watch.lies == []
     assert stream(supervised.http_url, few_words) == "diarized_asr"
-    assert sorted(supervised.stubs().values()) == sorted(stubs.values())
+    assert sorted(supervised.stubs().models.values()) == sorted(stubs.values())
+
+
+def test_a_server_that_stops_answers_what_has_come_in_and_takes_nothing_more(
+    tmp_path: Path, sample: Path
+) -> None:
+    server = Supervised(tmp_path / "said")
+    stubs, talk = server.stubs(), sample.read_bytes()
+    with ThreadPoolExecutor(3) as pool:
+        calls = [
+            pool.submit(ask, url, talk)
+            for ask, url in (
+                (stream, server.http_url),
+                (stream, server.grpc_url),
+                (infer, server.grpc_url),
+            )
+        ]
+        time.sleep(2.0)
+        server.process.terminate()
+        server.wait_for("stopping: ")
+        time.sleep(0.5)
+        late = [stream(url, talk) for url in (server.http_url, server.grpc_url)]
+        # Triton goes on to call itself ready over gRPC (2.51): probes are to ask over HTTP.
+        is_ready = Client(server.http_url).is_ready()
+        assert [call.result() for call in calls] == ["diarized_asr"] * 3
+    assert late == ["UNAVAILABLE"] * 2
+    assert not is_ready
+    assert server.process.wait(60) == 0
+    assert stubs.ended() == sorted(set(stubs.models.values()))
+    assert not list(Path("/dev/shm").glob(f"triologue_{server.process.pid}_*"))

@@ -304,7 +304,7 @@ def test_an_open_connection_does_not_keep_the_server_up(tmp_path: Path, traces: 
 
 
 def test_a_request_cannot_keep_the_server_up(repository: Path, traces: Traces) -> None:
-    with TritonServer(tiny(repository), grace_s=1) as server:
+    with TritonServer(tiny(repository, grace_s=1)) as server:
         request = InBackground(server.http_url, 50.0)
         started = time.monotonic()
     assert time.monotonic() - started < 8.0

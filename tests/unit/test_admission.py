@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from triologue import PayloadTooLarge, ServerOverloaded
+from triologue import PayloadTooLarge, ServerOverloaded, ServerUnavailable
 from triologue_server.conductor.admission import Admission
 from triologue_server.settings import Settings
 
@@ -18,7 +18,10 @@ class Recordings:
 
     def __init__(self, **limits: int) -> None:
         self.inside, self.begun = 0, 0
-        self.admission = Admission(Settings(limits={**LIMITS, **limits}).limits, self._count)
+        self.is_stopping = False
+        self.admission = Admission(
+            Settings(limits={**LIMITS, **limits}).limits, self._count, lambda: self.is_stopping
+        )
         self._end = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -70,6 +73,18 @@ def test_further_ones_are_refused_at_once_and_told_when_to_come_back() -> None:
         # Whoever comes then is let in.
         (task,) = await recordings.come(1)
         assert task.exception() is None
+
+    run(scenario())
+
+
+def test_a_server_that_stops_lets_nobody_in_and_finishes_what_is_inside() -> None:
+    async def scenario() -> None:
+        recordings = Recordings()
+        await recordings.come(4)
+        recordings.is_stopping = True
+        (refused,) = await recordings.come(1)
+        assert isinstance(refused.exception(), ServerUnavailable)
+        assert (await recordings.end()).count(None) == 4
 
     run(scenario())
 
@@ -126,7 +141,8 @@ def test_who_waits_may_go() -> None:
 
 def test_the_slower_recordings_leave_the_later_one_is_to_come_back() -> None:
     async def scenario() -> float | None:
-        admission = Admission(Settings(limits={**LIMITS, "recordings_waiting": 0}).limits, lambda _: None)
+        limits = Settings(limits={**LIMITS, "recordings_waiting": 0}).limits
+        admission = Admission(limits, lambda _: None, lambda: False)
         admission._interval_s = 7.3
 
         async def fill(number: int) -> None:

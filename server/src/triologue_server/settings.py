@@ -204,6 +204,8 @@ class Settings(BaseSettings):
     """Port of the Prometheus metrics."""
     log_level: Literal["error", "warning", "info", "verbose"] = "warning"
     """How much Triton and the models say."""
+    grace_s: int = Field(default=30, ge=0, le=86_400)
+    """How long what has come in may take to be answered when the server stops, in seconds."""
     operator_key: SecretStr | None = Field(default=None, min_length=16)
     """What opens Triton's statistics, logging, tracing and the like, as the header `triologue-key`
     over HTTP and `triton-grpc-protocol-triologue-key` over gRPC; without one they are closed to everybody."""

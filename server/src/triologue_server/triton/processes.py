@@ -45,6 +45,10 @@ def kill_group(leader: "subprocess.Popen[str]") -> None:
     with suppress(ProcessLookupError):
         os.killpg(leader.pid, signal.SIGKILL)
     leader.wait()
+    # As the first process of a container, we have become the parent of what it has left behind.
+    with suppress(ChildProcessError):
+        while True:
+            os.waitpid(-leader.pid, 0)
 
 
 class Stubs:
