@@ -4,6 +4,7 @@ Triton itself goes on to let requests in over gRPC while it stops (seen with 2.5
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 _VARIABLE = "TRIOLOGUE_STOPPING_FILE"
@@ -16,7 +17,8 @@ def environment(runtime: Path) -> dict[str, str]:
 
 def announce(runtime: Path) -> None:
     """Say that the server is stopping."""
-    (runtime / "stopping").touch()
+    with suppress(FileNotFoundError):  # nothing is left of a server that has crashed
+        (runtime / "stopping").touch()
 
 
 def is_announced() -> bool:
