@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from triologue import AsrSegment, DiarizedTranscriptionResult
 from triologue.schema import DiarizedAsrOptions, Event, TriologueError
+from triologue_server.audio import Recording, decode_audio
 from triologue_server.conductor.fairness import FairQueue
 from triologue_server.conductor.flow import in_thread
 from triologue_server.conductor.run import Run
@@ -70,7 +71,13 @@ class InProcess:
 
         self._flow = FairQueue(self._threads).flow()
         limits, pool = self._settings.limits, self._pool
-        run = Run("diarized_asr", options, self, self._diarizer, self._processor, limits, pool, pool, emit)
+
+        async def decode(upload: bytes, max_seconds: float) -> Recording:
+            return await in_thread(pool, lambda: decode_audio(upload, max_seconds))
+
+        run = Run(
+            "diarized_asr", options, self, decode, self._diarizer, self._processor, limits, pool, pool, emit
+        )
         return await run.answer(audio)
 
     async def activity(self, span: NDArray[np.int16], hop: int) -> NDArray[np.uint8]:

@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 from tritonclient.grpc import InferenceServerClient
 
+from benchmarks.endtoend import in_process
 from benchmarks.endtoend.by_hand import DECODING
 from benchmarks.endtoend.in_process import InProcess
 from benchmarks.endtoend.recordings import Clip
@@ -59,7 +60,7 @@ def time_stages(settings: Settings, clip: Clip) -> dict[str, float]:
 
 
 _OF_CONDUCTOR: tuple[tuple[str, Any, str], ...] = (
-    ("decode", run, "decode_audio"),
+    ("decode", in_process, "decode_audio"),
     ("mel", Spectrogram, "_log_mel"),
     ("clustering", diarizer, "diarize"),
     ("voices", run, "refine"),

@@ -13,6 +13,7 @@ from pyannote.audio.pipelines import SpeakerDiarization
 from pyannote.core import Annotation, Segment, Timeline
 from pyannote.metrics.diarization import DiarizationErrorRate
 
+from tests.conformance.in_process import decode
 from triologue.schema import (
     DiarizationResult,
     DiarizedAsrOptions,
@@ -87,7 +88,7 @@ class Networks:
 
         async def run(pool: ThreadPoolExecutor) -> DiarizationResult:
             limits, asked = Settings(profile="embedded").limits, DiarizedAsrOptions(**options)
-            run = Run("diarization", asked, self, pipeline, None, limits, pool, pool, ignore)
+            run = Run("diarization", asked, self, decode, pipeline, None, limits, pool, pool, ignore)
             answer = await run.answer(upload)
             assert isinstance(answer, DiarizationResult)
             return answer

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tests.server.recordings import wav
 from triologue.schema import AsrSegment, DiarizedAsrOptions, Event, TranscriptionResult, TriologueError
+from triologue_server.audio import Recording, decode_audio
 from triologue_server.conductor.run import Run
 from triologue_server.settings import Settings
 from triologue_server.store import ModelStore, resolve_whisper
@@ -24,6 +25,11 @@ from triologue_server.transcription.window import Hypothesis, WindowOptions
 Samples = NDArray[np.int16]
 
 THREADS = 2
+
+
+async def decode(upload: bytes, max_seconds: float) -> Recording:
+    """Decode in this process: the files are ours."""
+    return decode_audio(upload, max_seconds)
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,7 @@ class Whisper:
         async def run(pool: ThreadPoolExecutor) -> TranscriptionResult:
             limits = Settings(profile="embedded").limits
             asked = DiarizedAsrOptions(**options)
-            run = Run("transcription", asked, self, None, self.processor, limits, pool, pool, ignore)
+            run = Run("transcription", asked, self, decode, None, self.processor, limits, pool, pool, ignore)
             answer = await run.answer(wav(samples))
             assert isinstance(answer, TranscriptionResult)
             return answer

@@ -13,7 +13,7 @@ from pyannote.audio.pipelines import SpeakerDiarization
 from pyannote.core import Annotation, Segment
 
 from tests.conformance.diarizing import Networks, Samples, assert_in_order_and_inside, error_rate
-from tests.conformance.in_process import THREADS, Whisper
+from tests.conformance.in_process import THREADS, Whisper, decode
 from tests.server.recordings import wav
 from triologue import AsrWord, SpeakerDiarizationSegment, TimeInterval
 from triologue.schema import (
@@ -119,7 +119,7 @@ def transcribe_diarized(
     async def run(pool: ThreadPoolExecutor) -> DiarizedTranscriptionResult:
         limits, asked = Settings(profile="embedded").limits, DiarizedAsrOptions(**options)
         processor = cores.whisper.processor
-        run = Run("diarized_asr", asked, cores, pipeline, processor, limits, pool, pool, ignore)
+        run = Run("diarized_asr", asked, cores, decode, pipeline, processor, limits, pool, pool, ignore)
         answer = await run.answer(wav(samples))
         assert isinstance(answer, DiarizedTranscriptionResult)
         return answer

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pyannote.audio.pipelines import SpeakerDiarization
 
 from tests.conformance.diarizing import Networks
-from tests.conformance.in_process import Whisper
+from tests.conformance.in_process import Whisper, decode
 from triologue.schema import (
     Cancelled,
     DiarizationResult,
@@ -199,7 +199,7 @@ def conduct(pipeline: SpeakerDiarization, english_whisper: Whisper) -> Conduct:
         async def run(pool: ThreadPoolExecutor) -> Answer:
             asked_for = DiarizedAsrOptions(**options)
             processor = english_whisper.processor
-            one = Run(asked, asked_for, cores, pipeline, processor, LIMITS, pool, pool, emit)
+            one = Run(asked, asked_for, cores, decode, pipeline, processor, LIMITS, pool, pool, emit)
             try:
                 return await one.answer(upload)
             finally:

@@ -1,9 +1,8 @@
 """The voices a caller gives names to: as embeddings, or as clips that are embedded here."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +15,9 @@ from triologue.schema import (
     PayloadTooLarge,
     PyannoteSpeakerDiarizationParams,
 )
-from triologue_server.audio import decode_audio
+from triologue_server.audio import Recording
 from triologue_server.conductor.cores import Cores
 from triologue_server.conductor.diarizer import Diarizer
-from triologue_server.conductor.flow import in_thread
 from triologue_server.diarization.diarization import Voice
 
 LONGEST_CLIP_SECONDS = 60.0
@@ -33,17 +31,21 @@ class KnownVoices:
 
     Args:
         cores: Where the networks are.
+        decode: Decodes a clip of so many seconds at most.
         pipeline: pyannote's, for all but its networks.
-        pool: Threads for decoding.
         clustering: Threads for clustering.
     """
 
     def __init__(
-        self, cores: Cores, pipeline: SpeakerDiarization, pool: Executor, clustering: Executor
+        self,
+        cores: Cores,
+        decode: Callable[[bytes, float], Awaitable[Recording]],
+        pipeline: SpeakerDiarization,
+        clustering: Executor,
     ) -> None:
         self._cores = cores
+        self._decode = decode
         self._pipeline = pipeline
-        self._pool = pool
         self._clustering = clustering
 
     async def of(self, speakers: Sequence[KnownSpeaker]) -> dict[str, Voice]:
@@ -70,9 +72,7 @@ class KnownVoices:
                 )
             return np.array(embedding, np.float32)
         try:
-            recording = await in_thread(
-                self._pool, partial(decode_audio, base64.b64decode(speaker.clip), LONGEST_CLIP_SECONDS)
-            )
+            recording = await self._decode(base64.b64decode(speaker.clip), LONGEST_CLIP_SECONDS)
         except (InvalidAudio, PayloadTooLarge) as error:
             raise InvalidOption(f"known_speakers: the clip of {speaker.name}: {error}") from None
         voice = await self._heard_in(recording.samples)

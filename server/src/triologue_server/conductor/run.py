@@ -4,7 +4,6 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from contextlib import aclosing
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -28,7 +27,7 @@ from triologue.schema import (
     SegmentEvent,
     TranscriptionResult,
 )
-from triologue_server.audio import SAMPLE_RATE, decode_audio
+from triologue_server.audio import SAMPLE_RATE, Recording
 from triologue_server.conductor.cores import Cores
 from triologue_server.conductor.diarizer import Diarizer
 from triologue_server.conductor.flow import all_or_cancel, in_thread
@@ -47,6 +46,7 @@ _PAUSE_SECONDS = 0.3  # a speaker who pauses for less is still speaking, as far 
 
 Pipeline = Literal["diarized_asr", "transcription", "diarization"]
 Emit = Callable[[Event], Awaitable[None]]
+Decode = Callable[[bytes, float], Awaitable[Recording]]
 Answer = TranscriptionResult | DiarizationResult | DiarizedTranscriptionResult
 
 
@@ -60,10 +60,11 @@ class Run:
         pipeline: Which answer is wanted.
         options: Of transcription, diarization, or both.
         cores: Where the computing is done.
+        decode: Decodes an upload of so many seconds at most; raises what `Decoder.decode` does.
         networks: pyannote's pipeline, for all but the networks themselves.
         processor: Of the Whisper model, where there is one.
         limits: How much may be under way at once.
-        pool: Threads for decoding and merging.
+        pool: Threads for features and speech detection.
         clustering: Threads for clustering, which takes the memory of the whole recording's voices.
         emit: Told about every event but the result.
     """
@@ -73,6 +74,7 @@ class Run:
         pipeline: Pipeline,
         options: DiarizedAsrOptions,
         cores: Cores,
+        decode: Decode,
         networks: SpeakerDiarization,
         processor: WhisperProcessor | None,
         limits: Limits,
@@ -86,6 +88,7 @@ class Run:
             options = options.model_copy(update={"word_timestamps": True})
         self._options = options
         self._cores = cores
+        self._decode = decode
         self._networks = networks
         self._processor = processor
         self._limits = limits
@@ -107,7 +110,9 @@ class Run:
         """
         started = time.perf_counter()
         max_seconds = self._limits.audio_hours * 3600
-        recording = await in_thread(self._pool, partial(decode_audio, upload, max_seconds))
+        decoding = self._decode(upload, max_seconds)
+        del upload
+        recording = await decoding
         self._audio, samples = recording.info, recording.samples
         await self._emit(InfoEvent(audio=self._audio))
         diarizer = self._diarizer(samples) if self._diarizes else None
@@ -120,7 +125,7 @@ class Run:
                 parts.append(self._phrases.listen())
             parts.append(self._transcribe(samples, diarizer))
         # Hours are a lot to keep: from here on the samples are with those who need them, as long as they do.
-        del upload, recording, samples
+        del recording, samples
         await all_or_cancel(*parts)
         if self._transcribes and self._diarizes:
             await in_thread(self._clustering, self._attribute)
@@ -158,7 +163,7 @@ class Run:
         )
 
     async def _diarize(self, diarizer: Diarizer) -> None:
-        known = KnownVoices(self._cores, self._networks, self._pool, self._clustering)
+        known = KnownVoices(self._cores, self._decode, self._networks, self._clustering)
         self._known = await known.of(self._options.known_speakers)
         self._diarization = await diarizer.diarize(self._known)
 

@@ -27,6 +27,7 @@ from triologue_server.conductor.admission import Admission
 from triologue_server.conductor.caller import Caller
 from triologue_server.conductor.request import read_parameters
 from triologue_server.conductor.run import Run
+from triologue_server.decoding.pool import Decoder
 from triologue_server.diarization.networks import load_from_store
 from triologue_server.diarization.pipeline import without_weights
 from triologue_server.settings import Settings
@@ -46,6 +47,7 @@ class StreamServer:
         self._diarizer = without_weights(load_from_store(settings))
         self._processor = _processor(settings)
         self._limits = limits
+        self._decoder = Decoder(limits)
         self._callers: dict[str, Caller] = {}
         # Both are kept: a metric whose family is gone is no longer told to anybody.
         self._metrics = pb_utils.MetricFamily(
@@ -115,6 +117,7 @@ class StreamServer:
                 call.pipeline,
                 options,
                 TritonCores(self._queues),
+                self._decoder.decode,
                 self._diarizer,
                 self._processor,
                 self._limits,
@@ -145,7 +148,8 @@ class StreamServer:
             caller.call_off()
 
     def close(self) -> None:
-        """Let the threads go."""
+        """Let the threads and processes go."""
+        self._decoder.close()
         for pool in (self._pool, self._clustering, self._bls_pool):
             pool.shutdown(wait=False, cancel_futures=True)
 

@@ -1,0 +1,1 @@
+"""Decoding of uploads in processes of its own: nobody must be able to end the service with a file."""
