@@ -10,6 +10,8 @@ WHISPER ?= base
 # Of `make load`: how many call at once, and for how long by each protocol.
 USERS ?= 8
 SECONDS ?= 60
+# Of `make soak`: anything, for as long as its goals are meant.
+FULL ?=
 # Of `make accuracy`: a folder with recordings besides pyannote.audio's sample.
 DATA ?=
 # An installed uv, or else one of the project's own.
@@ -60,6 +62,10 @@ bench-gpu: models ## Measure on an NVIDIA GPU, where there is one
 load: models ## Let users call the service over HTTP and gRPC by Locust (USERS=8, SECONDS=60)
 	$(BIN)/python -m benchmarks.locust --users $(USERS) --seconds $(SECONDS)
 
+.PHONY: soak
+soak: models ## See whether a server lasts: mixed requests, overload, many streams (FULL=1: for long)
+	$(BIN)/python -m benchmarks.soak $(if $(FULL),--full)
+
 .PHONY: accuracy
 accuracy: models ## Score diarized transcripts, and those of others (DATA=folder), against people's
 	$(BIN)/python -m benchmarks.accuracy $(if $(DATA),"$(DATA)")
@@ -70,6 +76,18 @@ lint: .venv/.synced ## Check style, types and the lock
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+.PHONY: audit
+audit: .venv/.synced ## Look up every locked package among PyPI's known vulnerabilities
+	UV=$(UV) $(BIN)/python .ci/audit.py $(AUDIT)
+
+.PHONY: sbom
+sbom: | $(UV) ## List what the client and the server are made of, as CycloneDX files in dist/
+	mkdir -p dist
+	for package in triologue triologue-server; do \
+		$(UV) export --quiet --locked --no-dev --all-extras --package $$package --format cyclonedx1.5 \
+			--preview-features sbom-export --output-file dist/$$package.cdx.json >/dev/null || exit 1; \
+	done
 
 .PHONY: format
 format: .venv/.synced ## Mend style

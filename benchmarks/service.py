@@ -53,6 +53,7 @@ def service(settings: Settings, url: str | None, console: Console) -> Iterator[s
     # Asked for first, since its message is plainer than Triton's.
     ModelStore(settings.models).require(resolve_whisper(settings.whisper.model))
     console.print("starting Triton")
+    settings = settings.model_copy(update={"open_cores": True})
     with TritonServer(settings, on_output=console.print) as server:
         yield server.grpc_url
 

@@ -23,7 +23,7 @@ def triton() -> Iterator[TritonServer]:
         },
         "service": {"diarization": {"concurrency": 2, "queue": 2}},
     }
-    with TritonServer(Settings(http_port=0, grpc_port=0, metrics_port=0, **small)) as server:
+    with TritonServer(Settings(http_port=0, grpc_port=0, metrics_port=0, open_cores=True, **small)) as server:
         yield server
 
 
@@ -37,6 +37,7 @@ def batched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
         http_port=0,
         grpc_port=0,
         metrics_port=0,
+        open_cores=True,
         whisper={"model": str(folder), "instances": 2, "threads": 1, **batches},
         diarization={"segmentation": batches, "embedding": batches},
         service={"diarized_asr": {"concurrency": 1}, "diarization": {"concurrency": 1}},

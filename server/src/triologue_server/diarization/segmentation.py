@@ -18,6 +18,7 @@ from triologue_server.diarization.spans import (
     WINDOWS,
     AudioOfSpan,
 )
+from triologue_server.loading import loading
 from triologue_server.settings import Precision
 
 _WINDOWS_AT_ONCE = {"cpu": 11, "cuda": 64}  # what fits a processor's cache, and a bound of a GPU's memory
@@ -30,13 +31,17 @@ class SegmentationModel:
         pipeline: Whose network it is.
         device: A name of torch, such as `cpu` or `cuda:1`.
         precision: Number format of all behind the network's convolutions.
+
+    Raises:
+        ModelNotLoaded: It does not fit on the device.
     """
 
     def __init__(self, pipeline: SpeakerDiarization, device: str, precision: Precision = "float32") -> None:
         inference = pipeline._segmentation
         self._device = torch.device(device)
         self._precision = precision
-        self._network: nn.Module = copy.deepcopy(inference.model).to(self._device)
+        with loading(f"the segmentation network on {device}"):
+            self._network: nn.Module = copy.deepcopy(inference.model).to(self._device)
         self._conversion: nn.Module = inference.conversion
         self._front = getattr(self._network, "sincnet", None)
         if can_share(self._front):

@@ -6,14 +6,18 @@
 
 from triologue_server.store.artifact import Artifact, HubSource, Model, StoredFile, WheelMember, WheelSource
 from triologue_server.store.catalog import resolve, resolve_diarization, resolve_whisper
+from triologue_server.store.contents import check_contents
 from triologue_server.store.download import Downloader
 from triologue_server.store.errors import (
     ChecksumMismatch,
     ModelMissing,
+    NoSpace,
+    NotWritable,
     SourceRefused,
     SourceUnreachable,
     StoreError,
     UnknownModel,
+    UnusableFolder,
 )
 from triologue_server.store.files import Progress
 from triologue_server.store.store import FileStatus, ModelStore, State, default_root
@@ -27,6 +31,8 @@ __all__ = [
     "Model",
     "ModelMissing",
     "ModelStore",
+    "NoSpace",
+    "NotWritable",
     "Progress",
     "SourceRefused",
     "SourceUnreachable",
@@ -34,8 +40,10 @@ __all__ = [
     "StoreError",
     "StoredFile",
     "UnknownModel",
+    "UnusableFolder",
     "WheelMember",
     "WheelSource",
+    "check_contents",
     "default_root",
     "resolve",
     "resolve_diarization",

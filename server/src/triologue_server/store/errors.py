@@ -3,12 +3,21 @@
     StoreError
     ├── UnknownModel        no model, Hugging Face id or folder of that name
     ├── ModelMissing        a model is not in the store, or is incomplete there
+    ├── UnusableFolder      the folder of a model does not hold one
     ├── ChecksumMismatch    what arrived is not what the catalogue describes
     ├── SourceUnreachable   no answer from the place where the model comes from; worth trying again later
-    └── SourceRefused       an answer came, and it is no: not found, not allowed, access not granted
+    ├── SourceRefused       an answer came, and it is no: not found, not allowed, access not granted
+    ├── NoSpace             the disk has no room for a model, or a quota is used up
+    └── NotWritable         the folder of the store cannot be written to
 
 Each message is one line that a person can act upon.
 """
+
+from pathlib import Path
+
+from rich.filesize import decimal
+
+_ANOTHER_FOLDER = "choose another folder with --models or TRIOLOGUE_MODELS"
 
 
 class StoreError(Exception):
@@ -29,6 +38,14 @@ class ModelMissing(StoreError):
         )
         self.name = name
         self.files = files
+
+
+class UnusableFolder(StoreError):
+    """A file in the folder of a model is missing, or is not what it should be."""
+
+    def __init__(self, path: Path, wrong: str, advice: str) -> None:
+        super().__init__(f"{path} {wrong}: {advice}")
+        self.path = path
 
 
 class ChecksumMismatch(StoreError):
@@ -54,3 +71,26 @@ class SourceUnreachable(StoreError):
 
 class SourceRefused(StoreError):
     """The place a model comes from answered that it does not give it."""
+
+
+class NoSpace(StoreError):
+    """There is no room for a model; what had arrived of it is kept, and goes on from there."""
+
+    def __init__(self, folder: Path, needed: int, free: int, reason: str = "") -> None:
+        """Say how many bytes are needed and free, and the system's reason if it refused to write them."""
+        why = f" ({reason})" if reason else ""
+        super().__init__(
+            f"no room in {folder}: {decimal(needed)} needed, {decimal(free)} free{why}: "
+            f"free some space, or {_ANOTHER_FOLDER}"
+        )
+        self.folder = folder
+        self.needed = needed
+        self.free = free
+
+
+class NotWritable(StoreError):
+    """Nothing can be written to the folder of the store."""
+
+    def __init__(self, folder: Path, reason: str) -> None:
+        super().__init__(f"cannot write to {folder} ({reason}): make it writable, or {_ANOTHER_FOLDER}")
+        self.folder = folder

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from triologue_server.store.artifact import HubSource, StoredFile
 from triologue_server.store.errors import ChecksumMismatch, SourceRefused, SourceUnreachable
 from triologue_server.store.files import Progress, no_progress, sha256_of, write_verified
+from triologue_server.store.room import room_for, size_of
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -47,7 +48,8 @@ class Listing(BaseModel):
     def write(self, folder: Path) -> None:
         """Keep the list in `folder`."""
         text = self.model_dump_json(indent=1).encode()
-        write_verified(folder / LISTING, [text], hashlib.sha256(text).hexdigest())
+        with room_for(folder, len(text)):
+            write_verified(folder / LISTING, [text], hashlib.sha256(text).hexdigest())
 
 
 def fetch_snapshots(
@@ -62,6 +64,7 @@ def fetch_snapshots(
         ChecksumMismatch: A file is not the one that the hub lists; it is removed.
         SourceUnreachable: The hub gives no proper answer; the files that arrived are kept.
         SourceRefused: A repository or revision does not exist, or access to it was not granted.
+        NoSpace: There is no room for its files.
     """
     # Takes half a second to load, and most stores never need it.
     from huggingface_hub import HfApi
@@ -75,14 +78,18 @@ def fetch_snapshots(
         with _store_errors(source.repo_id, str(urlsplit(api.endpoint).hostname)):
             info = api.model_info(source.repo_id, revision=revision, files_metadata=True)
             commit = commits[source.repo_id] = str(info.sha)
-            for listed in info.siblings or ():
-                path = folder / source.folder / _inside(listed.rfilename)
-                if not path.is_file() or _hub_hash(path, listed) != _listed_hash(listed):
-                    arrived = _download(
-                        api, source.repo_id, commit, listed, staging / source.repo_id, progress
-                    )
+            paths = {
+                folder / source.folder / _inside(listed.rfilename): listed for listed in info.siblings or ()
+            }
+            lacking = {path: listed for path, listed in paths.items() if not _is_right(path, listed)}
+            to_download = sum(listed.size or 0 for listed in lacking.values()) - size_of(staging)
+            with room_for(folder, max(0, to_download)):
+                for path, listed in lacking.items():
+                    place = staging / source.repo_id
+                    arrived = _download(api, source.repo_id, commit, listed, place, progress)
                     path.parent.mkdir(parents=True, exist_ok=True)
                     arrived.replace(path)
+            for path in paths:
                 name = path.relative_to(folder).as_posix()
                 files.append(StoredFile(name, sha256_of(path), path.stat().st_size))
     Listing(commits=commits, files=tuple(files)).write(folder)
@@ -105,6 +112,10 @@ def _download(
         path.unlink()
         raise ChecksumMismatch(f"{repo_id}/{name}", _listed_hash(listed), got)
     return path
+
+
+def _is_right(path: Path, listed: "RepoSibling") -> bool:
+    return path.is_file() and _hub_hash(path, listed) == _listed_hash(listed)
 
 
 def _listed_hash(listed: "RepoSibling") -> str:

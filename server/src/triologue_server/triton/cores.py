@@ -16,6 +16,7 @@ from triologue_server.diarization.spans import SPAN_SAMPLES, WINDOWS
 from triologue_server.settings import CoreSettings, Settings
 from triologue_server.transcription.processor import Features
 from triologue_server.transcription.window import WINDOW_FRAMES, Hypothesis, WindowOptions
+from triologue_server.triton import core_key
 
 # What the core can act on; the rest is the conductor's.
 _WINDOW_OPTIONS = set(WindowOptions.model_fields) - {
@@ -100,6 +101,7 @@ class TritonCores:
             model_name=model,
             requested_output_names=[output],
             inputs=[pb_utils.Tensor(name, array[None]) for name, array in inputs.items()],
+            parameters=core_key.parameters(),
         )
         async with self._flows[model].place():
             response = await request.async_exec()

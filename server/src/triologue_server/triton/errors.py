@@ -7,6 +7,7 @@ import logging
 import triton_python_backend_utils as pb_utils
 
 from triologue.schema import ErrorCode, InternalError, TriologueError
+from triologue_server.memory import overloaded
 
 _log = logging.getLogger(__name__)
 
@@ -33,8 +34,8 @@ def error_response(error: BaseException) -> pb_utils.InferenceResponse:
 
 
 def typed(error: BaseException) -> TriologueError:
-    """Turn any exception into one of ours; defects are logged with their traceback."""
+    """Turn any exception into one of ours; defects, and want of memory, are logged with their traceback."""
     if isinstance(error, TriologueError):
         return error
     _log.error("a request failed", exc_info=error)
-    return InternalError(f"{type(error).__name__}: {error}")
+    return overloaded(error) or InternalError(f"{type(error).__name__}: {error}")

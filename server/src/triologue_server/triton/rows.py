@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from triologue.schema import InvalidOption, TriologueError
 from triologue_server.diarization.spans import HOP_UNIT, MAX_HOP, MIN_HOP, AudioOfSpan
+from triologue_server.memory import in_halves
+from triologue_server.triton import core_key
 from triologue_server.triton.errors import error_response
 
 _log = logging.getLogger(__name__)
@@ -31,7 +33,7 @@ class RowServer(Generic[Row, Answer]):
     """Answers the requests of a core, each batch by one computation, and several batches at once.
 
     A request that cannot be read, or one of whose rows is answered with an error, gets that error; the others
-    are answered all the same.
+    are answered all the same. A batch that there is not enough memory for is tried again in halves.
 
     Args:
         read: Returns the rows of a request, in memory of their own; raises `TriologueError`.
@@ -49,7 +51,7 @@ class RowServer(Generic[Row, Answer]):
         workers: int,
     ) -> None:
         self._read = read
-        self._compute = compute
+        self._compute = in_halves(compute)
         self._write = write
         self._free = Semaphore(workers)
         self._pool = ThreadPoolExecutor(workers, "worker")
@@ -57,7 +59,10 @@ class RowServer(Generic[Row, Answer]):
     def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> None:
         """Take the requests of a batch; returns when there is a free worker for the next one."""
         work = [
-            (request.get_response_sender(), _attempt(self._read, request))  # read while its tensors are there
+            (
+                request.get_response_sender(),
+                _attempt(self._checked, request),
+            )  # read while its tensors are there
             for request in requests
         ]
         self._free.acquire()
@@ -65,6 +70,10 @@ class RowServer(Generic[Row, Answer]):
         # Triton takes an instance that has returned for idle, and would empty its queue into this one's.
         with self._free:
             pass
+
+    def _checked(self, request: pb_utils.InferenceRequest) -> list[Row]:
+        core_key.check(request.parameters())
+        return self._read(request)
 
     def _answer(self, work: _Work[Row]) -> None:
         """Compute and answer a batch."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from triologue_server.settings import OPERATOR_KEY_ENV, Settings
-from triologue_server.triton import stopping
+from triologue_server.triton import core_key, stopping
 from triologue_server.triton.installation import Installation, prepare_triton
 from triologue_server.triton.launch_error import LaunchError
 from triologue_server.triton.metrics import is_idle
@@ -50,6 +50,8 @@ _DEFAULTS = {
     # gigabytes; setting it up anew takes no time that could be measured.
     "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "16",
     "LRU_CACHE_CAPACITY": "16",
+    # A weight file is data: what loads it may make tensors, and the few classes that `pipeline` allows.
+    "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1",
 }
 # Neither Triton nor a model has any use for them.
 _SECRETS = {OPERATOR_KEY_ENV, "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}
@@ -131,6 +133,7 @@ class TritonServer:
             triton = prepare_triton(runtime)
             environment = _DEFAULTS | triton.environment() | _FORCED | self.settings.to_environment()
             environment |= stopping.environment(runtime)
+            environment |= {} if self.settings.open_cores else core_key.environment()
             environment = {name: value for name, value in environment.items() if name not in _SECRETS}
             undo.callback(_remove_shared_memory, self._shm_prefix)
             process = spawn_group(self._command(triton, models), environment)

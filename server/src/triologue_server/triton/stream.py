@@ -126,7 +126,9 @@ class StreamServer:
                 caller.tell,
             )
             # Nothing here keeps the upload, so that it can go when it is decoded.
-            await caller.tell(ResultEvent(result=await run.answer(_take_upload(request, call.encoding))))
+            result = await run.answer(_take_upload(request, call.encoding))
+        # Its place is free by the time that the caller may come again.
+        await caller.tell(ResultEvent(result=result))
 
     @contextmanager
     def _known_as(self, call_id: str | None, caller: Caller) -> Iterator[None]:

@@ -68,7 +68,9 @@ def _serving(core: Core, settings: Settings) -> Iterator[TritonServer]:
     """Serve one core on free ports as long as the context."""
     with TemporaryDirectory(prefix="triologue-tune-") as folder:
         (Path(folder) / core.value).symlink_to(find_repository(settings) / core.value)
-        server = TritonServer(settings.model_copy(update={**_LOCAL, "model_repository": Path(folder)}))
+        server = TritonServer(
+            settings.model_copy(update={**_LOCAL, "model_repository": Path(folder), "open_cores": True})
+        )
         try:
             server.start()
         except LaunchError as error:
