@@ -17,7 +17,7 @@ PROGRAMS = ("unshare", "setpriv", "mount", "findmnt")
 LEFT_BY_LIBRARIES = ("python_env_", "matplotlib-", "torchinductor_")
 """How the names of folders begin that are made at the start, and stay when their processes are ended."""
 
-# Only what is started here sees these mounts. What an image holds can be read by everybody: so can be here what
+# Only what is started here sees these mounts. What an image holds can be read by everybody: so can here what
 # lies in a closed folder, such as the superuser's home, by an open layer above it.
 MOUNT = """
 set -eu
