@@ -53,7 +53,7 @@ def _from_text(options: type[WireModel], name: str, value: object) -> object:
     if value == "null" or value.lstrip().startswith(("[", "{")):
         try:
             return json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):  # the latter is of brackets in brackets, a thousand deep
             return value
     return value
 
