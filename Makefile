@@ -38,6 +38,11 @@ test: models ## Run every test, real Triton and real models included
 	$(BIN)/triologue-server models fetch whisper/tiny.en
 	$(BIN)/pytest
 
+.PHONY: test-full
+test-full: models ## Run them all with more faults, and 2,000 damaged files and odd requests of each kind
+	$(BIN)/triologue-server models fetch whisper/tiny.en
+	TRIOLOGUE_FULL_TESTS=1 TRIOLOGUE_FUZZ_INPUTS=2000 $(BIN)/pytest --timeout 3600
+
 .PHONY: bench
 bench: models ## Measure diarized transcription against what users put together by hand, for minutes
 	$(BIN)/python -m benchmarks.endtoend

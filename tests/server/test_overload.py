@@ -134,8 +134,8 @@ def test_callers_who_come_back_are_all_served_in_the_end(url: str, short: bytes)
         with Client(url, retries=100, timeout_s=200) as client:
             return client.transcribe(short, beam_size=1).text
 
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(call, range(8)))
+    with ThreadPoolExecutor(5) as pool:
+        answers = list(pool.map(call, range(5)))
     assert len(set(answers)) == 1
     assert answers[0]
 
