@@ -13,6 +13,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.processes import SHARED_MEMORY, descendants, memory_mb
+from triologue_server.decoding import worker
 from triologue_server.triton.metrics import IN_FLIGHT
 
 if TYPE_CHECKING:
@@ -37,13 +38,15 @@ class Sample:
     at: float
     """Seconds since the watch began."""
     processes: frozenset[int]
-    """Their ids."""
+    """Ids of those that are to last: Triton, and those of the models."""
+    decoders: int
+    """Further ones, which come and go: they decode uploads."""
     memory_mb: float
-    """Memory of all of them, what they share counted once; in megabytes."""
+    """Memory of all processes, what they share counted once; in megabytes."""
     files: int
-    """Open files, sockets and pipes."""
+    """Open files, sockets and pipes of those that are to last, without their connections to decoders."""
     threads: int
-    """Their threads."""
+    """Threads of those that are to last."""
     segments: int
     """Segments of shared memory."""
     shared_mb: float
@@ -99,14 +102,17 @@ class Watch:
     def look(self) -> Sample:
         """Look once more, at once."""
         with self._turn:
-            processes = descendants()
+            everybody = descendants()
+            decoders = [process for process in everybody if _is_decoder(process)]
+            processes = set(everybody).difference(decoders)
             in_flight, pending = self._gauges()
             segments = _sizes(SHARED_MEMORY.glob(f"{self._prefix}*"))
             found = Sample(
                 at=self.now,
                 processes=frozenset(processes),
-                memory_mb=memory_mb(processes),
-                files=_entries(processes, "fd"),
+                decoders=len(decoders),
+                memory_mb=memory_mb(everybody),
+                files=_entries(processes, "fd") - len(decoders),
                 threads=_entries(processes, "task"),
                 segments=len(segments),
                 shared_mb=sum(segments) / 1e6,
@@ -138,6 +144,12 @@ class Watch:
             for metric in family.samples:
                 found[metric.name] = found.get(metric.name, 0.0) + metric.value
         return _whole(found.get(IN_FLIGHT)), _whole(found.get(PENDING))
+
+
+def _is_decoder(process: int) -> bool:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return worker.__name__.encode() in (_PROC / str(process) / "cmdline").read_bytes()
+    return False
 
 
 def _number(gauge: int | None) -> int:

@@ -20,8 +20,9 @@ FILES = Measure("open files", "files", lambda sample: sample.files)
 THREADS = Measure("threads", "threads", lambda sample: sample.threads)
 SEGMENTS = Measure("shared memory", "segments", lambda sample: sample.segments)
 SHARED = Measure("shared memory", "MB", lambda sample: sample.shared_mb)
-PROCESSES = Measure("processes", "processes", lambda sample: len(sample.processes))
-MEASURES = (MEMORY, FILES, THREADS, SEGMENTS, SHARED, PROCESSES)
+PROCESSES = Measure("processes of Triton and the models", "processes", lambda sample: len(sample.processes))
+DECODERS = Measure("processes that decode", "processes", lambda sample: sample.decoders)
+MEASURES = (MEMORY, FILES, THREADS, SEGMENTS, SHARED, PROCESSES, DECODERS)
 
 
 def at_most(name: str, value: float, goal: float) -> Goal:

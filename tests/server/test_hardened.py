@@ -28,8 +28,8 @@ if [ -n "$CLOSED" ]; then
     chmod o+x "$CLOSED"
     umount --lazy /tmp
 fi
-mount -t tmpfs -o mode=1777 tmpfs /tmp
-mount -t tmpfs -o mode=1777 tmpfs /dev/shm
+mount -t tmpfs -o mode=1777,noexec,nosuid,nodev tmpfs /tmp
+mount -t tmpfs -o mode=1777,noexec,nosuid,nodev tmpfs /dev/shm
 findmnt --list --noheadings --output TARGET | while read -r at; do
     case "$at" in
         /tmp | /tmp/* | /dev | /dev/* | /proc | /proc/* | /sys | /sys/*) ;;

@@ -183,7 +183,7 @@ class TestAnswers:
         assert not is_same(one, other)
 
 
-REST = Sample(0.0, frozenset({7, 8}), 1000.0, 50, 100, 3, 10.0, 0, 0)
+REST = Sample(0.0, frozenset({7, 8}), 2, 1000.0, 50, 100, 3, 10.0, 0, 0)
 
 
 def values(goals: list[Goal]) -> dict[str, tuple[float, bool]]:
