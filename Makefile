@@ -34,12 +34,12 @@ models: .venv/.synced ## Fetch and verify the models of the embedded profile
 	$(BIN)/triologue-server models fetch
 
 .PHONY: test
-test: models ## Run every test, real Triton and real models included
+test: models ## Run the tests, real Triton and real models included
 	$(BIN)/triologue-server models fetch whisper/tiny.en
 	$(BIN)/pytest
 
 .PHONY: test-full
-test-full: models ## Run them all with more faults, and 2,000 damaged files and odd requests of each kind
+test-full: models ## Run all of them, those that take long included, with thousands of damaged files and odd requests
 	$(BIN)/triologue-server models fetch whisper/tiny.en
 	TRIOLOGUE_FULL_TESTS=1 TRIOLOGUE_FUZZ_INPUTS=2000 $(BIN)/pytest --timeout 3600
 

@@ -17,13 +17,14 @@ import pytest
 import tritonclient.grpc
 from tritonclient.utils import InferenceServerException
 
+from tests.full import IS_FULL
 from tests.server.recordings import joined, part
 from triologue import Client, TriologueError
 from triologue_server.triton.processes import Stubs
 
-MODELS = ["whisper", "diarized_asr_stream", "diarized_asr"]
-if "TRIOLOGUE_FULL_TESTS" in os.environ:
-    MODELS += ["pyannote_segmentation", "speaker_embedding"]
+MODELS = ["whisper", "diarized_asr_stream"]
+if IS_FULL:
+    MODELS += ["pyannote_segmentation", "speaker_embedding", "diarized_asr"]
 
 
 class Supervised:

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.full import full
 from tests.server.metrics import counts
 from tests.server.recordings import wav
 from triologue import Client, KnownSpeaker
@@ -193,6 +194,7 @@ def test_an_answer_is_the_same_among_others(
     assert in_work == len(CALLS)
 
 
+@full
 def test_an_answer_is_the_same_in_a_batch_with_others(
     batched: TritonServer, conversation: NDArray[np.int16], alone: list[Answer]
 ) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 
+from tests.full import full
 from tests.server.metrics import counts
 from tests.server.recordings import silence, wav
 from tests.server.test_launcher import wait_until
@@ -87,6 +88,7 @@ def test_streams(crowded: TritonServer, clips: list[bytes]) -> None:
     assert served["speaker_embedding"] >= CALLERS / 2
 
 
+@full
 def test_large_uploads_while_the_cores_are_called(crowded: TritonServer, clips: list[bytes]) -> None:
     """What Triton and the conductor share grows while much of it is in use."""
     large = silence(60.0)
@@ -100,6 +102,7 @@ def test_large_uploads_while_the_cores_are_called(crowded: TritonServer, clips: 
     assert at_once(ask) == [60.0 if number % 4 < 2 else SECONDS[number] for number in range(CALLERS)]
 
 
+@full
 def test_unary_calls(crowded: TritonServer, clips: list[bytes]) -> None:
     url = f"{crowded.http_url}/v2/models/diarized_asr/infer"
 

@@ -16,6 +16,7 @@ import httpx
 import numpy as np
 import pytest
 
+from tests.full import full
 from tests.server.metrics import counts
 from tests.server.recordings import joined, part, silence
 from triologue import Client, DeadlineExceeded, ServerOverloaded, TriologueError
@@ -128,6 +129,7 @@ def test_ten_times_more_than_fit_at_once(url: str, short: bytes) -> None:
     assert all(error.retry_after_s for error in errors if isinstance(error, ServerOverloaded))
 
 
+@full
 def test_callers_who_come_back_are_all_served_in_the_end(url: str, short: bytes) -> None:
 
     def call(_: int) -> str:
@@ -207,6 +209,7 @@ def silent_hours(hours: float) -> bytes:
     return file.getvalue()
 
 
+@full
 def test_a_caller_goes_while_their_recording_is_decoded(url: str, narrow: TritonServer) -> None:
     upload = silent_hours(7.0)
     then = executions(narrow)
