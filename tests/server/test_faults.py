@@ -22,9 +22,9 @@ from tests.server.recordings import joined, part
 from triologue import Client, TriologueError
 from triologue_server.triton.processes import Stubs
 
-MODELS = ["whisper", "diarized_asr_stream"]
+MODELS = ["diarized_asr_stream"]
 if IS_FULL:
-    MODELS += ["pyannote_segmentation", "speaker_embedding", "diarized_asr"]
+    MODELS += ["whisper", "pyannote_segmentation", "speaker_embedding", "diarized_asr"]
 
 
 class Supervised:

@@ -30,6 +30,8 @@ PROCESSES = 4 + sum(PROXIES.values())
 """Of the cores, the conductor, and the proxies."""
 FAST = {"language": "en", "beam_size": 1, "temperature": 0.0}
 
+pytestmark = full
+
 
 @pytest.fixture(scope="module")
 def crowded() -> Iterator[TritonServer]:
@@ -88,7 +90,6 @@ def test_streams(crowded: TritonServer, clips: list[bytes]) -> None:
     assert served["speaker_embedding"] >= CALLERS / 2
 
 
-@full
 def test_large_uploads_while_the_cores_are_called(crowded: TritonServer, clips: list[bytes]) -> None:
     """What Triton and the conductor share grows while much of it is in use."""
     large = silence(60.0)
@@ -102,7 +103,6 @@ def test_large_uploads_while_the_cores_are_called(crowded: TritonServer, clips: 
     assert at_once(ask) == [60.0 if number % 4 < 2 else SECONDS[number] for number in range(CALLERS)]
 
 
-@full
 def test_unary_calls(crowded: TritonServer, clips: list[bytes]) -> None:
     url = f"{crowded.http_url}/v2/models/diarized_asr/infer"
 
