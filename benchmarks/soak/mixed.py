@@ -20,6 +20,9 @@ from triologue import Client, KnownSpeaker
 MOST_GROWTH_PERCENT = 5.0
 """By how much memory may have grown at the end."""
 
+LAZY = 4
+"""So many more open files and threads are no leak: Triton's network adds some when it is busier than ever."""
+
 NAME = "mixed"
 AT_ONCE = 8
 WARM_UP_AT_ONCE = 24
@@ -122,8 +125,8 @@ def goals(found: Found) -> list[Goal]:
         at_most(f"{NAME}: requests that did not end as planned", wrong, 0),
         unfinished(NAME, after),
         replaced(NAME, before, after),
-        at_most(f"{NAME}: open files, more than before", after.files - before.files, 0),
-        at_most(f"{NAME}: threads, more than before", after.threads - before.threads, 0),
+        at_most(f"{NAME}: open files, more than before", after.files - before.files, LAZY),
+        at_most(f"{NAME}: threads, more than before", after.threads - before.threads, LAZY),
         at_most(f"{NAME}: segments of shared memory, more than before", after.segments - before.segments, 0),
         at_most(f"{NAME}: memory, growth in %", growth, MOST_GROWTH_PERCENT),
     ]

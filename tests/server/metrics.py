@@ -1,14 +1,32 @@
 """What Triton counts."""
 
+import time
 from collections import Counter
+from typing import Protocol
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from triologue_server.triton.server import TritonServer
+from triologue_server.triton.metrics import IN_FLIGHT
 
 
-def counts(triton: TritonServer, metric: str) -> Counter[str]:
+class HasMetrics(Protocol):
+    """A server that is started."""
+
+    @property
+    def metrics_url(self) -> str:
+        """Where it tells them."""
+
+
+def wait_for_recordings(triton: HasMetrics, number: int) -> None:
+    """Wait until so many are worked on or wait."""
+    until = time.monotonic() + 30
+    while counts(triton, IN_FLIGHT)[""] != number:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def counts(triton: HasMetrics, metric: str) -> Counter[str]:
     """Return a metric by model, or by nothing where it is of the whole server."""
     text = httpx.get(triton.metrics_url).text
     return Counter(

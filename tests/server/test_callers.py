@@ -15,10 +15,9 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 
-from tests.server.metrics import counts
+from tests.server.metrics import counts, wait_for_recordings
 from tests.server.recordings import joined
 from triologue import AsyncClient, Client, DeadlineExceeded, ProgressEvent
-from triologue_server.triton.metrics import IN_FLIGHT
 from triologue_server.triton.server import TritonServer
 
 CORES = ("whisper", "pyannote_segmentation", "speaker_embedding")
@@ -133,10 +132,7 @@ def test_a_caller_who_leaves_takes_no_further_work(
 ) -> None:
     leave(client_url, long_recording)
     then = executions(triton)
-    until = time.monotonic() + 30
-    while counts(triton, IN_FLIGHT)[""] and time.monotonic() < until:
-        time.sleep(0.05)
-    assert counts(triton, IN_FLIGHT)[""] == 0
+    wait_for_recordings(triton, 0)
     time.sleep(1.0)  # What is in the queue of a core is not counted as a recording in flight.
     under_way = len(os.sched_getaffinity(0))  # a place for each thread
     assert (executions(triton) - then).total() <= under_way + MORE

@@ -17,12 +17,11 @@ import numpy as np
 import pytest
 
 from tests.full import full
-from tests.server.metrics import counts
+from tests.server.metrics import counts, wait_for_recordings
 from tests.server.recordings import joined, part, silence
 from triologue import Client, DeadlineExceeded, ServerOverloaded, TriologueError
 from triologue.schema import server_error
 from triologue_server.settings import Settings
-from triologue_server.triton.metrics import IN_FLIGHT
 from triologue_server.triton.server import TritonServer
 
 CORES = ("whisper", "pyannote_segmentation", "speaker_embedding")
@@ -54,20 +53,9 @@ def url(request: pytest.FixtureRequest, narrow: TritonServer) -> str:
 @pytest.fixture(autouse=True)
 def empty_after(narrow: TritonServer) -> Iterator[None]:
     yield
-    until = time.monotonic() + 30
-    while counts(narrow, IN_FLIGHT)[""]:
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    wait_for_recordings(narrow, 0)
     with Client(narrow.http_url) as client:
         assert client.transcribe(silence(1)).transcription_info.language == "silence"
-
-
-def in_flight(server: TritonServer, number: int) -> None:
-    """Wait until so many recordings are worked on or wait."""
-    until = time.monotonic() + 30
-    while counts(server, IN_FLIGHT)[""] != number:
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 @contextmanager
@@ -78,7 +66,7 @@ def recordings(server: TritonServer, number: int, long: bytes) -> Iterator[None]
             client = stack.enter_context(Client(server.http_url, timeout_s=120))
             stack.enter_context(ThreadPoolExecutor(1)).submit(client.transcribe_diarized, long)
             stack.callback(client.close)
-        in_flight(server, number)
+        wait_for_recordings(server, number)
         yield
 
 
@@ -107,7 +95,7 @@ def test_who_finds_it_full_is_refused_and_told_when_to_come_back(
             client.transcribe(silence(1))
         assert refused.value.retry_after_s is not None
         assert 1.0 <= refused.value.retry_after_s <= 60.0
-        in_flight(narrow, 3)
+        wait_for_recordings(narrow, 3)
 
 
 def test_ten_times_more_than_fit_at_once(url: str, short: bytes) -> None:
@@ -147,7 +135,7 @@ def test_a_deadline_passes_in_the_queue(url: str, narrow: TritonServer, long: by
         with Client(url) as client, pytest.raises(DeadlineExceeded):
             client.transcribe(silence(1), timeout_s=1.0)
         # Its place is free for another one.
-        in_flight(narrow, 2)
+        wait_for_recordings(narrow, 2)
 
 
 def generate(server: TritonServer, model: str, upload: bytes, **parameters: Any) -> httpx.Response:
@@ -182,13 +170,13 @@ def test_the_server_ends_what_takes_longer_than_its_caller_waits(
     reply = generate(narrow, model, long, **patience)
     assert reply.status_code == {"diarized_asr_stream": 400, "diarized_asr": 503}[model]
     assert reply.json()["error"] == "DEADLINE_EXCEEDED: no answer within the 1.5 s of timeout_s"
-    in_flight(narrow, 0)
+    wait_for_recordings(narrow, 0)
 
 
 def test_a_deadline_passes_in_the_queue_of_a_unary_model(narrow: TritonServer, long: bytes) -> None:
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(generate, narrow, "diarized_asr", long, timeout_s=6.0)
-        in_flight(narrow, 1)
+        wait_for_recordings(narrow, 1)
         reply = generate(narrow, "diarized_asr", silence(1), timeout=500_000)
         assert reply.status_code == 503
         assert isinstance(server_error(reply.json()["error"]), DeadlineExceeded)
@@ -215,7 +203,7 @@ def test_a_caller_goes_while_their_recording_is_decoded(url: str, narrow: Triton
     then = executions(narrow)
     with Client(url) as client, pytest.raises(DeadlineExceeded):
         client.transcribe_diarized(upload, timeout_s=1.0)
-    in_flight(narrow, 0)
+    wait_for_recordings(narrow, 0)
     time.sleep(1.0)
     assert executions(narrow) == then
 
@@ -225,7 +213,7 @@ def test_a_caller_goes_while_they_wait_in_the_queue(url: str, narrow: TritonServ
         client = Client(url)
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(client.transcribe, long)
-            in_flight(narrow, 2)
+            wait_for_recordings(narrow, 2)
             client.close()
             assert isinstance(waiting.exception(), TriologueError)
-        in_flight(narrow, 1)
+        wait_for_recordings(narrow, 1)

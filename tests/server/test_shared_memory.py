@@ -150,3 +150,68 @@ def test_what_does_not_fit_is_refused_and_the_server_goes_on(
         error = server_error(text)
         assert isinstance(error, ServerOverloaded)
         assert "--shm-size" in error.message
+
+
+CORE_CONFIG = """
+backend: "python"
+max_batch_size: 4
+input [ { name: "SIZE" data_type: TYPE_STRING dims: [ 1 ] } ]
+output [ { name: "ANSWER" data_type: TYPE_STRING dims: [ 1 ] } ]
+instance_group [ { kind: KIND_CPU count: 1 } ]
+"""
+# Answers as the cores do: each row with so many bytes as it says.
+CORE_MODEL = """
+import numpy as np
+import triton_python_backend_utils as pb_utils
+from triologue_server.triton.rows import RowServer, array_of
+
+class TritonPythonModel:
+    def initialize(self, args):
+        self.rows = RowServer(read, lambda sizes: [b"1" * size for size in sizes], write, workers=1)
+
+    def execute(self, requests):
+        self.rows.execute(requests)
+
+def read(request):
+    return [int(size) for size in array_of(request, "SIZE")[:, 0]]
+
+def write(answers):
+    return pb_utils.Tensor("ANSWER", np.array([[answer] for answer in answers], object))
+"""
+ASK_CORE = """
+import os, time
+import httpx
+
+def ask(size):
+    data = {"inputs": [{"name": "SIZE", "shape": [1, 1], "datatype": "BYTES", "data": [str(size)]}]}
+    url = os.environ["TRIOLOGUE_URL"] + "/v2/models/core/infer"
+    return httpx.post(url, json=data, timeout=60, trust_env=False).status_code
+
+print(ask(10))
+try:
+    print(ask(20_000_000))
+except httpx.TransportError:
+    print("broken off")
+until = time.monotonic() + 60
+while time.monotonic() < until:
+    try:
+        print(ask(10))
+        break
+    except httpx.TransportError:
+        time.sleep(0.2)
+"""
+
+
+def test_an_answer_of_a_core_that_does_not_fit_keeps_nobody_waiting(
+    run: InSmallMemory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "models" / "core"
+    (folder / "1").mkdir(parents=True)
+    (folder / "config.pbtxt").write_text(CORE_CONFIG)
+    (folder / "1" / "model.py").write_text(CORE_MODEL)
+    monkeypatch.setenv("TRIOLOGUE_MODEL_REPOSITORY", str(folder.parent))
+    monkeypatch.setenv("TRIOLOGUE_OPEN_CORES", "true")
+    done = run("8m", *SERVE, "--", sys.executable, "-c", ASK_CORE)
+    assert done.stdout.split("\n") == ["200", "broken off", "200", ""], done.stderr
+    assert "the process of core ended" in done.stderr
+    assert "--shm-size" in done.stderr

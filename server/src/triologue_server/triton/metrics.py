@@ -9,7 +9,12 @@ _PENDING = "nv_inference_pending_request_count"
 _SAMPLE = re.compile(rf"^({IN_FLIGHT}|{_PENDING})(?:\{{.*\}})? (\S+)$", re.MULTILINE)
 
 
+def counts_recordings(exposition: str) -> bool:
+    """Whether a conductor tells how many it has, going by metrics in Prometheus' text format."""
+    return any(name == IN_FLIGHT for name, _ in _SAMPLE.findall(exposition))
+
+
 def is_idle(exposition: str) -> bool:
     """Whether no request waits or is worked on, going by metrics in Prometheus' text format."""
-    samples = _SAMPLE.findall(exposition)
-    return any(name == IN_FLIGHT for name, _ in samples) and not any(float(value) for _, value in samples)
+    values = [float(value) for _, value in _SAMPLE.findall(exposition)]
+    return counts_recordings(exposition) and not any(values)

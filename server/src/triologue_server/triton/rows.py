@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Semaphore
@@ -81,11 +82,17 @@ class RowServer(Generic[Row, Answer]):
             responses = self._responses([rows for _, rows in work])
         finally:
             self._free.release()
+        is_lost = False
         for (sender, _), response in zip(work, responses, strict=True):
             try:
                 sender.send(response, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
             except Exception as error:  # the others are to be answered all the same
                 _log.error("an answer could not be sent", exc_info=error)
+                is_lost = True
+        if is_lost:
+            # Triton takes no second answer, not even an error: who asked would wait for ever. The end of this
+            # process is what the supervisor notices, and all who wait are told.
+            os._exit(1)
 
     def _responses(self, rows_of: Sequence[list[Row] | Exception]) -> list[pb_utils.InferenceResponse]:
         rows = [row for some in rows_of if isinstance(some, list) for row in some]

@@ -3,8 +3,8 @@
 import os
 import secrets
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -16,7 +16,7 @@ from triologue_server.settings import OPERATOR_KEY_ENV, Settings
 from triologue_server.triton import core_key, stopping
 from triologue_server.triton.installation import Installation, prepare_triton
 from triologue_server.triton.launch_error import LaunchError
-from triologue_server.triton.metrics import is_idle
+from triologue_server.triton.metrics import counts_recordings, is_idle
 from triologue_server.triton.output import Output
 from triologue_server.triton.ports import with_free_ports
 from triologue_server.triton.processes import Stubs, kill_group, spawn_group
@@ -161,19 +161,12 @@ class TritonServer:
     def stop(self) -> None:
         """Answer the requests that have come in, as far as the grace goes, and end every process."""
         self._output.serving = False
-        busy = time.monotonic()
-        deadline = busy + self.settings.grace_s + _OVERDUE_S
         try:
             stopping.announce(self._runtime)
-            self._process.terminate()
-            # Triton also waits for connections that are merely kept open, and unloading takes it more than a
-            # second for each instance, one after the other: neither is of any use.
-            while self._process.poll() is None and not self._output.drained.wait(_POLL_S):
-                now = time.monotonic()
-                busy = busy if self._is_idle() else now
-                if now > min(deadline, busy + _QUIET_S):
-                    break
-            time.sleep(_REPLY_S)
+            with self._models_kept():
+                self._process.terminate()
+                self._wait_until_answered()
+                time.sleep(_REPLY_S)
         finally:
             self.kill()
 
@@ -243,11 +236,35 @@ class TritonServer:
         missing = ", ".join(name for name in names if name not in told) or "no answer over HTTP"
         return f"Triton was not ready after {self._start_timeout_s:g} s ({missing})"
 
-    def _is_idle(self) -> bool:
+    @contextmanager
+    def _models_kept(self) -> Iterator[None]:
+        """Keep Triton from unloading the cores while the conductor still needs them.
+
+        It does so as soon as no caller over HTTP is connected, whoever else waits for an answer (2.51): so we
+        stay connected. Where no conductor tells when all is answered, that is left to Triton.
+        """
+        with httpx.Client(base_url=self.http_url, timeout=1.0, trust_env=False) as http:
+            if counts_recordings(self._metrics()):
+                with suppress(httpx.TransportError):
+                    http.get("/v2/health/live")
+            yield
+
+    def _wait_until_answered(self) -> None:
+        busy = time.monotonic()
+        deadline = busy + self.settings.grace_s + _OVERDUE_S
+        # Triton also waits for connections that are merely kept open, and unloading takes it more than a
+        # second for each instance, one after the other: neither is of any use.
+        while self._process.poll() is None and not self._output.drained.wait(_POLL_S):
+            now = time.monotonic()
+            busy = busy if is_idle(self._metrics()) else now
+            if now > min(deadline, busy + _QUIET_S):
+                return
+
+    def _metrics(self) -> str:
         try:
-            return is_idle(httpx.get(self.metrics_url, timeout=1.0, trust_env=False).text)
+            return httpx.get(self.metrics_url, timeout=1.0, trust_env=False).text
         except httpx.TransportError:
-            return False
+            return ""
 
 
 def _ready_models(http: httpx.Client, names: list[str]) -> set[str]:
