@@ -42,6 +42,7 @@ SECTIONS: dict[str, Sequence[str]] = {
         "AsrTranscription",
         "AudioInfo",
         "ProcessingInfo",
+        "Stage",
     ),
     "Events": ("InfoEvent", "ProgressEvent", "SegmentEvent", "ResultEvent", "Event", "parse_event"),
     "Options": (

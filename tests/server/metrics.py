@@ -37,3 +37,15 @@ def counts(triton: HasMetrics, metric: str) -> Counter[str]:
             if found.name.removesuffix("_total") == metric
         }
     )
+
+
+def value(triton: HasMetrics, name: str, **labels: str) -> float:
+    """Return what a metric is, such as the `_sum` or `_count` of a histogram."""
+    text = httpx.get(triton.metrics_url).text
+    (found,) = (
+        sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == name and sample.labels == labels
+    )
+    return float(found)

@@ -55,6 +55,7 @@ from triologue.schema.results import (
     DiarizedTranscriptionResult,
     ProcessingInfo,
     Result,
+    Stage,
     TranscriptionResult,
 )
 from triologue.schema.speakers import KnownSpeaker
@@ -93,6 +94,7 @@ __all__ = [
     "ServerOverloaded",
     "ServerUnavailable",
     "SpeakerDiarizationSegment",
+    "Stage",
     "StreamParams",
     "TimeInterval",
     "TranscriptionResult",

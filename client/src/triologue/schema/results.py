@@ -37,6 +37,11 @@ class AudioInfo(WireModel):
     """Channels of the upload; they are mixed down to one."""
 
 
+Stage = Literal["decoding", "segmentation", "embedding", "clustering", "transcription", "attribution"]
+"""What is done: the upload decoded, the active speakers heard, their voices embedded and clustered, the words
+written down, and given to speakers."""
+
+
 class ProcessingInfo(WireModel):
     """How the answer was made."""
 
@@ -44,6 +49,8 @@ class ProcessingInfo(WireModel):
     """Time from the start of decoding to the answer, in seconds."""
     rtfx: float = Field(ge=0.0)
     """Audio seconds per processing second: the real-time factor."""
+    stages: dict[Stage, float] = Field(default_factory=dict)
+    """Seconds from the start of each stage to its end, waiting included; some run side by side."""
 
 
 class Result(WireModel):

@@ -25,7 +25,7 @@ Heard = Callable[[Literal["segmentation", "embedding"], int], Awaitable[None]]
 class Diarizer:
     """Diarizes one recording.
 
-    `listen` and `diarize` run side by side, and `activity` can be read meanwhile.
+    `listen` and `embed` run side by side, and `activity` can be read meanwhile; then comes `cluster`.
 
     Args:
         samples: The recording's, (samples,) at 16 kHz.
@@ -82,12 +82,8 @@ class Diarizer:
         self._to_embed.put_nowait(None)
         self._found_active.put_nowait(None)
 
-    async def diarize(self, known: Mapping[str, Voice]) -> Diarization:
-        """Embed every span, then cluster the whole recording.
-
-        Args:
-            known: Voices that have a name.
-        """
+    async def embed(self) -> None:
+        """Embed the voices of each span."""
         embedded = bounded_map(self._embed, drain(self._to_embed), self._spans_in_flight)
         async with aclosing(embedded):
             async for span, embeddings in embedded:
@@ -95,6 +91,13 @@ class Diarizer:
                 await self._heard("embedding", span.stop)
         # Clustering takes memory of its own, and needs none of these.
         self._samples = np.empty(0, np.int16)
+
+    async def cluster(self, known: Mapping[str, Voice]) -> Diarization:
+        """Put the voices of the whole recording together.
+
+        Args:
+            known: Voices that have a name.
+        """
         activity, embeddings = np.concatenate(self._activity), np.concatenate(self._embeddings)
         self._activity.clear()
         self._embeddings.clear()

@@ -86,5 +86,6 @@ class KnownVoices:
 
         diarizer = Diarizer(samples, _ONE_SPEAKER, self._cores, self._pipeline, 1, self._clustering, heard)
         await diarizer.listen()
-        diarization = await diarizer.diarize({})
+        await diarizer.embed()
+        diarization = await diarizer.cluster({})
         return next((voice for voice in diarization.voices.values() if np.isfinite(voice).all()), None)

@@ -34,6 +34,7 @@ from triologue_server.conductor.flow import all_or_cancel, in_thread
 from triologue_server.conductor.known import KnownVoices
 from triologue_server.conductor.phrases import PhraseListener
 from triologue_server.conductor.request import without_effect
+from triologue_server.conductor.stages import Stages
 from triologue_server.conductor.transcriber import Transcriber
 from triologue_server.diarization.diarization import Diarization, Voice
 from triologue_server.diarization.refinement import refine
@@ -95,6 +96,7 @@ class Run:
         self._pool = pool
         self._clustering = clustering
         self._emit = emit
+        self._stages = Stages()
         self._segments: list[AsrSegment] = []
         self._diarization = Diarization()
         self._known: dict[str, Voice] = {}
@@ -112,13 +114,14 @@ class Run:
         max_seconds = self._limits.audio_hours * 3600
         decoding = self._decode(upload, max_seconds)
         del upload
-        recording = await decoding
+        with self._stages.timed("decoding"):
+            recording = await decoding
         self._audio, samples = recording.info, recording.samples
         await self._emit(InfoEvent(audio=self._audio))
         diarizer = self._diarizer(samples) if self._diarizes else None
         parts = []
         if diarizer:
-            parts += [diarizer.listen(), self._diarize(diarizer)]
+            parts += [self._listen(diarizer), self._diarize(diarizer)]
         if self._transcribes:
             if diarizer and self._options.attribution == "voice":
                 self._phrases = PhraseListener(samples, self._cores, self._limits.spans_in_flight)
@@ -128,7 +131,8 @@ class Run:
         del recording, samples
         await all_or_cancel(*parts)
         if self._transcribes and self._diarizes:
-            await in_thread(self._clustering, self._attribute)
+            with self._stages.timed("attribution"):
+                await in_thread(self._clustering, self._attribute)
         return self._result(time.perf_counter() - started)
 
     def _attribute(self) -> None:
@@ -162,10 +166,17 @@ class Run:
             self._progress,
         )
 
+    async def _listen(self, diarizer: Diarizer) -> None:
+        with self._stages.timed("segmentation"):
+            await diarizer.listen()
+
     async def _diarize(self, diarizer: Diarizer) -> None:
         known = KnownVoices(self._cores, self._decode, self._networks, self._clustering)
         self._known = await known.of(self._options.known_speakers)
-        self._diarization = await diarizer.diarize(self._known)
+        with self._stages.timed("embedding"):
+            await diarizer.embed()
+        with self._stages.timed("clustering"):
+            self._diarization = await diarizer.cluster(self._known)
 
     async def _transcribe(self, samples: NDArray[np.int16], diarizer: Diarizer | None) -> None:
         if self._processor is None:
@@ -179,6 +190,13 @@ class Run:
             self._pool,
             diarizer,
         )
+        with self._stages.timed("transcription"):
+            await self._write_down(transcriber)
+        if self._phrases is not None:
+            self._phrases.finish()
+        self._language = transcriber.language or SILENCE
+
+    async def _write_down(self, transcriber: Transcriber) -> None:
         async with aclosing(transcriber.transcribe()) as transcribed:
             async for segments, heard in transcribed:
                 self._segments += segments
@@ -187,9 +205,6 @@ class Run:
                 for segment in segments:
                     await self._emit(SegmentEvent(segment=segment))
                 await self._progress("transcription", heard)
-        if self._phrases is not None:
-            self._phrases.finish()
-        self._language = transcriber.language or SILENCE
 
     async def _progress(
         self, stage: Literal["segmentation", "transcription", "embedding"], samples: int
@@ -201,7 +216,9 @@ class Run:
         common: dict[str, Any] = {
             "audio": self._audio,
             "processing": ProcessingInfo(
-                seconds=round(seconds, 3), rtfx=round(self._audio.duration / seconds, 2)
+                seconds=round(seconds, 3),
+                rtfx=round(self._audio.duration / seconds, 2),
+                stages=self._stages.seconds,
             ),
             "warnings": self._warnings + self._diarization.warnings,
         }

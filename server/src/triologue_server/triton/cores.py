@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -67,10 +67,12 @@ class TritonCores:
 
     Args:
         queues: Where calls of each core wait for their turn; from `queues`.
+        heard: Told of each window that Whisper has answered, and whether it needed a higher temperature.
     """
 
-    def __init__(self, queues: Mapping[str, FairQueue]) -> None:
+    def __init__(self, queues: Mapping[str, FairQueue], heard: Callable[[bool], None]) -> None:
         flows = {queue: queue.flow() for queue in set(queues.values())}
+        self._heard = heard
         self._flows = {core: flows[queue] for core, queue in queues.items()}
 
     async def activity(self, span: NDArray[np.int16], hop: int) -> NDArray[np.uint8]:
@@ -94,7 +96,9 @@ class TritonCores:
             "OPTIONS": np.array([text.encode()], object),
         }
         answer = await self._call("whisper", "HYPOTHESIS", inputs)
-        return Hypothesis.model_validate_json(answer[0])
+        hypothesis = Hypothesis.model_validate_json(answer[0])
+        self._heard(hypothesis.temperature > options.temperatures[0])
+        return hypothesis
 
     async def _call(self, model: str, output: str, inputs: dict[str, NDArray[Any]]) -> NDArray[Any]:
         request = pb_utils.InferenceRequest(

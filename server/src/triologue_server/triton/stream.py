@@ -7,7 +7,7 @@ import base64
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from triologue.schema import (
     InvalidOption,
     ResultEvent,
     StreamParams,
+    TriologueError,
 )
 from triologue_server.conductor.admission import Admission
 from triologue_server.conductor.caller import Caller
@@ -34,9 +35,9 @@ from triologue_server.settings import Settings
 from triologue_server.store import ModelStore, StoreError, resolve_whisper
 from triologue_server.transcription.processor import WhisperProcessor
 from triologue_server.triton import stopping
+from triologue_server.triton.conductor_metrics import ConductorMetrics
 from triologue_server.triton.cores import TritonCores, queues
 from triologue_server.triton.errors import error_response, typed
-from triologue_server.triton.metrics import IN_FLIGHT
 
 
 class StreamServer:
@@ -49,14 +50,8 @@ class StreamServer:
         self._limits = limits
         self._decoder = Decoder(limits)
         self._callers: dict[str, Caller] = {}
-        # Both are kept: a metric whose family is gone is no longer told to anybody.
-        self._metrics = pb_utils.MetricFamily(
-            name=IN_FLIGHT,
-            description="Recordings being worked on or waiting",
-            kind=pb_utils.MetricFamily.GAUGE,
-        )
-        self._in_flight = self._metrics.Metric(labels={})
-        self._admission = Admission(limits, self._in_flight.increment, stopping.is_announced)
+        self._metrics = ConductorMetrics()
+        self._admission = Admission(limits, self._metrics.count, stopping.is_announced)
         self._queues = queues(settings, torch.cuda.is_available())
         calls = sum(queue.places for queue in set(self._queues.values()))
         # Decoding must not take the threads that wait for the cores: BLS waits on the event loop's default
@@ -77,7 +72,7 @@ class StreamServer:
             await self._answer(request, sender)
         except BaseException as error:
             try:
-                sender.send(error_response(error), flags=final)
+                sender.send(error_response(self._failure(error)), flags=final)
             except Exception:
                 sender.send(flags=final)
         else:
@@ -103,7 +98,8 @@ class StreamServer:
         except Exception as error:
             if call.errors == "reply":
                 raise
-            sender.send(_response(json.dumps({"type": "error", "error": typed(error).to_wire()})))
+            failure = self._failure(error)
+            sender.send(_response(json.dumps({"type": "error", "error": failure.to_wire()})))
 
     async def _work(
         self,
@@ -112,11 +108,13 @@ class StreamServer:
         options: DiarizedAsrOptions,
         caller: Caller,
     ) -> None:
-        async with self._admission.turn(_size(request, call.encoding)):
+        async with AsyncExitStack() as turn:
+            with self._metrics.waiting():
+                await turn.enter_async_context(self._admission.turn(_size(request, call.encoding)))
             run = Run(
                 call.pipeline,
                 options,
-                TritonCores(self._queues),
+                TritonCores(self._queues, self._metrics.window),
                 self._decoder.decode,
                 self._diarizer,
                 self._processor,
@@ -129,6 +127,12 @@ class StreamServer:
             result = await run.answer(_take_upload(request, call.encoding))
         # Its place is free by the time that the caller may come again.
         await caller.tell(ResultEvent(result=result))
+        self._metrics.answered(call.pipeline, result)
+
+    def _failure(self, error: BaseException) -> TriologueError:
+        failure = typed(error)
+        self._metrics.failed(failure.code)
+        return failure
 
     @contextmanager
     def _known_as(self, call_id: str | None, caller: Caller) -> Iterator[None]:
