@@ -18,6 +18,7 @@ import tritonclient.grpc
 from tests.server.metrics import counts, wait_for_recordings
 from tests.server.recordings import joined
 from triologue import AsyncClient, Client, DeadlineExceeded, ProgressEvent
+from triologue_server.triton.processes import Stubs
 from triologue_server.triton.server import TritonServer
 
 CORES = ("whisper", "pyannote_segmentation", "speaker_embedding")
@@ -39,6 +40,14 @@ def long_recording(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def executions(triton: TritonServer) -> Counter[str]:
     found = counts(triton, "nv_inference_exec_count")
     return Counter({core: found[core] for core in CORES})
+
+
+def recordings_kept(triton: TritonServer) -> int:
+    """Return how many recordings are in the conductor's memory, decoded."""
+    stubs = Stubs(triton._process.pid).models
+    (conductor,) = (pid for pid, model in stubs.items() if model == "diarized_asr_stream")
+    files = Path(f"/proc/{conductor}/fd").iterdir()
+    return sum(str(file.readlink()).startswith("/memfd:samples") for file in files)
 
 
 def is_past_segmentation(event: object) -> bool:
@@ -136,5 +145,6 @@ def test_a_caller_who_leaves_takes_no_further_work(
     time.sleep(1.0)  # What is in the queue of a core is not counted as a recording in flight.
     under_way = len(os.sched_getaffinity(0))  # a place for each thread
     assert (executions(triton) - then).total() <= under_way + MORE
+    assert recordings_kept(triton) == 0
     with Client(client_url) as client:
         assert client.diarize(sample).speakers == ["SPEAKER_00", "SPEAKER_01"]

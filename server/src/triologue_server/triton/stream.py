@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -59,6 +60,8 @@ class StreamServer:
         self._bls_pool = ThreadPoolExecutor(calls, "bls")
         self._pool = ThreadPoolExecutor(limits.recordings_in_flight, "recording")
         self._clustering = ThreadPoolExecutor(1, "clustering")
+        # What was loaded stays, and need not be looked through each time: that takes 200 ms instead of one.
+        gc.freeze()
 
     async def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> None:
         """Serve requests; returns when all of them have ended."""
@@ -132,6 +135,9 @@ class StreamServer:
     def _failure(self, error: BaseException) -> TriologueError:
         failure = typed(error)
         self._metrics.failed(failure.code)
+        # Errors and the frames that they came through hold each other, and the recording: hours of audio
+        # would stay until Python looks for such circles, which may take long.
+        asyncio.get_running_loop().call_soon(gc.collect)
         return failure
 
     @contextmanager
