@@ -6,6 +6,7 @@ import pytest
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 
 from tests.conformance.in_process import Samples, Whisper
+from tests.full import full
 from triologue_server.audio import to_float
 
 
@@ -47,5 +48,6 @@ def test_several_windows(
     assert text.count("I didn't know you were there") == 3
 
 
+@full
 def test_multilingual_model(whisper: Whisper, faster_whisper: WhisperModel, sample: Samples) -> None:
     assert compare(whisper, faster_whisper, sample).startswith("Hello.")

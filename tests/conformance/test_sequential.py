@@ -11,6 +11,7 @@ from faster_whisper import WhisperModel
 from faster_whisper.transcribe import Segment
 
 from tests.conformance.in_process import Samples, Whisper, assert_same_words
+from tests.full import full
 from triologue.schema import TranscriptionResult
 from triologue_server.audio import SAMPLE_RATE, decode_audio, to_float
 
@@ -63,6 +64,7 @@ def test_sample(
     compare(english_whisper, english_faster_whisper, sample, **options)
 
 
+@full
 def test_words_by_a_multilingual_model(
     whisper: Whisper, faster_whisper: WhisperModel, sample: Samples
 ) -> None:
@@ -91,6 +93,7 @@ class TestSeveralWindows:
     def test_previous_text_leads_on(self, heard: Callable[..., list[str]]) -> None:
         assert heard() != heard(condition_on_previous_text=False)
 
+    @full
     def test_words_tell_where_the_next_window_begins(self, heard: Callable[..., list[str]]) -> None:
         assert heard() != heard(word_timestamps=True)
 
@@ -98,10 +101,12 @@ class TestSeveralWindows:
         skipped = heard(word_timestamps=True, hallucination_silence_threshold=1.0)
         assert skipped != heard(word_timestamps=True)
 
+    @full
     def test_text_behind_the_last_timestamp_is_not_aligned(self, heard: Callable[..., list[str]]) -> None:
         """The next window begins there, and hears it again."""
         assert heard(word_timestamps=True, max_new_tokens=30) != heard(word_timestamps=True)
 
+    @full
     def test_words_of_speech_alone(self, heard: Callable[..., list[str]]) -> None:
         assert heard(word_timestamps=True, vad_filter=True) != heard(word_timestamps=True)
 

@@ -12,6 +12,7 @@ from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 
 from tests.conformance.in_process import Samples, Whisper, assert_same_words
+from tests.full import full
 from triologue.schema import AsrSegment, InvalidOption, TriologueError, WhisperParams
 from triologue_server.audio import to_float
 from triologue_server.transcription.alignment import align, spread
@@ -268,6 +269,7 @@ class TestWords:
 
 
 class TestBatch:
+    @full
     def test_a_window_does_not_depend_on_its_batch(self, whisper: Whisper, sample: Samples) -> None:
         options = [
             {"language": "en", "word_timestamps": True},

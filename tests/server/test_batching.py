@@ -9,6 +9,7 @@ import httpx
 import numpy as np
 
 from benchmarks.speech import wav
+from tests.full import full, full_over
 from tests.server.metrics import counts
 from tests.server.recordings import silence
 from triologue import Client, ServerOverloaded
@@ -55,6 +56,7 @@ def test_a_short_recording_does_not_wait_for_all_of_a_long_one(triton: TritonSer
     assert answered == ["short", "long"]
 
 
+@full_over("client_url", "http", always="grpc")
 def test_what_does_not_fit_the_queue_is_refused_and_the_rest_is_answered(
     client_url: str, sample: Path
 ) -> None:
@@ -74,6 +76,7 @@ def test_what_does_not_fit_the_queue_is_refused_and_the_rest_is_answered(
     assert answers["SPEAKER_00,SPEAKER_01"] >= fit
 
 
+@full_over("client_url", "http", always="grpc")
 def test_what_was_refused_is_answered_when_it_comes_again(client_url: str, sample: Path) -> None:
     def diarize(_: int) -> str:
         with Client(client_url, retries=20) as client:
@@ -103,6 +106,7 @@ def test_a_unary_model_has_a_queue_of_its_own(triton: TritonServer, sample: Path
     assert "Exceeds maximum queue size" in refused
 
 
+@full
 def test_a_stream_of_requests_leaves_every_process_alive(triton: TritonServer) -> None:
     upload = silence(1)
 

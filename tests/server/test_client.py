@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.full import full_over
 from triologue import (
     AsyncClient,
     Client,
@@ -19,6 +20,7 @@ from triologue import (
 )
 
 
+@full_over("client_url", "http", always="grpc")
 def test_both_clients_give_the_same_answer(client_url: str, client: Client, sample: Path) -> None:
     async def ask() -> DiarizedTranscriptionResult:
         async with AsyncClient(client_url) as asynchronous:
@@ -29,6 +31,7 @@ def test_both_clients_give_the_same_answer(client_url: str, client: Client, samp
     assert ours.turns == theirs.turns
 
 
+@full_over("client_url", "http", always="grpc")
 def test_samples_are_heard_as_their_file_is(client: Client, sample: Path) -> None:
     with wave.open(str(sample)) as reader:
         samples = np.frombuffer(reader.readframes(reader.getnframes()), np.int16)

@@ -17,6 +17,7 @@ import httpx
 import numpy as np
 import pytest
 
+from tests.full import full_over
 from tests.server.metrics import counts
 from tests.server.proxies import ANN, BEN, Proxy, grpc_server, held_back_stream, http_server, proxied
 from tests.server.recordings import joined, silence, wav
@@ -161,6 +162,7 @@ def test_a_key_makes_so_many_calls_a_minute(triton: TritonServer, scheme: str) -
         assert (status, headers["Retry-After"]) == (429, "5")
 
 
+@full_over("scheme", "grpcs", always="https")
 def test_a_client_that_was_refused_comes_back(triton: TritonServer, scheme: str) -> None:
     variables = {"PROXY_CALLS_PER_MINUTE": 12, "PROXY_CALLS_BURST": 1, "PROXY_RETRY_AFTER_S": 2}
     with before(triton, **variables) as proxy:
@@ -308,6 +310,7 @@ def test_the_log_names_callers_and_tells_neither_keys_nor_queries(proxy: Proxy) 
         assert secret not in said
 
 
+@full_over("scheme", "https", always="grpcs")
 def test_keys_are_exchanged_while_it_runs(triton: TritonServer, scheme: str, long_recording: bytes) -> None:
     with before(triton) as proxy, proxy.client(scheme) as ann:
         events = ann.stream(long_recording)
