@@ -21,6 +21,7 @@ from typing import Any
 import grpc
 import trustme
 
+from tests.ports import find_free_port
 from triologue import Client, ProgressEvent, Tls
 
 ANN, BEN = "a1" * 32, "b2" * 32
@@ -70,7 +71,7 @@ class Proxy:
 @contextmanager
 def proxied(http: str, grpc: str, **variables: object) -> Iterator[Proxy]:
     """Start a proxy before these addresses, as a user who may not do much."""
-    with tempfile.TemporaryDirectory() as name, socket.socket() as taken:
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for file in _SOURCE.iterdir():
             shutil.copy(file, folder)
@@ -80,9 +81,7 @@ def proxied(http: str, grpc: str, **variables: object) -> Iterator[Proxy]:
         signed.cert_chain_pems[0].write_to_path(folder / "certificate")
         signed.private_key_pem.write_to_path(folder / "key")
         (folder / "keys").write_text(f'"Bearer {ANN}" ann;\n"Bearer {BEN}" ben;\n')
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-        taken.close()
+        port = find_free_port()
         environment = {
             "PATH": os.environ["PATH"],
             "PROXY_PORT": port,

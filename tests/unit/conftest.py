@@ -2,7 +2,6 @@
 
 import base64
 import json
-import socket
 import ssl
 import struct
 import threading
@@ -15,6 +14,7 @@ from typing import Any
 
 import grpc
 import pytest
+from tests.ports import find_free_port
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 HALF = {
@@ -244,6 +244,4 @@ def serve() -> Serve:
 
 @pytest.fixture
 def free_port() -> int:
-    with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))
-        return int(reserved.getsockname()[1])
+    return find_free_port()
