@@ -100,9 +100,10 @@ format: .venv/.synced ## Mend style
 	$(BIN)/ruff format
 
 .PHONY: docs
-docs: .venv/.synced ## Write docs/reference.md, and the tables of docs/options.md, anew
+docs: .venv/.synced ## Write docs/reference.md, and the tables of docs/options.md and docs/settings.md, anew
 	$(BIN)/python docs/options.py
 	$(BIN)/python docs/reference.py
+	$(BIN)/python docs/settings.py
 
 .PHONY: clean
 clean: ## Remove the environment and caches; the models stay

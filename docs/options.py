@@ -14,7 +14,7 @@ from triologue.schema import (
     WhisperParams,
 )
 from triologue.schema.base import WireModel
-from triologue.schema.wording import default_text, type_name
+from triologue.schema.wording import bounds_text, default_text, meaning, type_name
 
 PAGE = Path(__file__).with_suffix(".md")
 MARKER = "<!-- `make docs` writes what follows. -->\n"
@@ -28,7 +28,6 @@ MODELS = (
     StreamParams,
 )
 HEAD = ("option", "type", "default", "bounds", "meaning")
-SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "min_length": "length ≥", "max_length": "length ≤"}
 
 
 def renew(page: str) -> str:
@@ -46,23 +45,8 @@ def section(model: type[WireModel]) -> str:
 def row(name: str, field: FieldInfo) -> tuple[str, ...]:
     """Return the cells of one option."""
     default = "" if field.is_required() else f"`{default_text(field)}`"
-    cells = (f"`{name}`", f"`{type_name(field)}`", default, bounds(field), meaning(field))
+    cells = (f"`{name}`", f"`{type_name(field)}`", default, bounds_text(field), meaning(field))
     return tuple(cell.replace("|", "\\|") for cell in cells)
-
-
-def bounds(field: FieldInfo) -> str:
-    """Return a field's bounds, such as "≥ 1, ≤ 20"."""
-    return ", ".join(
-        f"{sign} {getattr(bound, name):g}"
-        for bound in field.metadata
-        for name, sign in SIGNS.items()
-        if hasattr(bound, name)
-    )
-
-
-def meaning(field: FieldInfo) -> str:
-    """Return a field's docstring in one line."""
-    return " ".join((field.description or "").split())
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def package() -> Any:
     return REFERENCE["load"]()
 
 
-@pytest.mark.parametrize("name", ["options", "reference"])
+@pytest.mark.parametrize("name", ["options", "reference", "settings"])
 def test_the_page_is_made_of_the_code(name: str) -> None:
     renew = runpy.run_path(str(DOCS / f"{name}.py"))["renew"]
     page = (DOCS / f"{name}.md").read_text(encoding="utf-8")

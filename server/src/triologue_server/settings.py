@@ -59,7 +59,9 @@ Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, protected_namespaces=(), use_attribute_docstrings=True
+    )
 
 
 class CoreSettings(_Section):
@@ -186,12 +188,13 @@ class Settings(BaseSettings):
         extra="forbid",
         frozen=True,
         protected_namespaces=(),
+        use_attribute_docstrings=True,
     )
 
     profile: str = "embedded"
     """Name of a file in `profiles/`, or path of a TOML file like them."""
     models: Annotated[Path, AfterValidator(Path.expanduser)] = Field(default_factory=default_root)
-    """Folder the model weights are kept in."""
+    """Folder the model weights are kept in; without it, one in the user's cache."""
     model_repository: Path | None = None
     """Folder of the Triton models; without it, the one in the source tree."""
     host: str = "127.0.0.1"

@@ -1,4 +1,4 @@
-"""The options in words: for the command line's help and for docs/options.md."""
+"""Options and settings in words: for the command line's help, and for tables of the documents."""
 
 import json
 from types import NoneType, UnionType
@@ -29,10 +29,28 @@ def summary(field: FieldInfo) -> str:
     return " ".join((field.description or "").split("\n\n")[0].split())
 
 
+def meaning(field: FieldInfo) -> str:
+    """Return a field's docstring, in one line."""
+    return " ".join((field.description or "").split())
+
+
+_SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "min_length": "length ≥", "max_length": "length ≤"}
+
+
+def bounds_text(field: FieldInfo) -> str:
+    """Return a field's bounds, such as "≥ 1, ≤ 20"."""
+    return ", ".join(
+        f"{sign} {getattr(bound, name):g}"
+        for bound in field.metadata
+        for name, sign in _SIGNS.items()
+        if hasattr(bound, name)
+    )
+
+
 def _name(kind: Any) -> str:
     inside = get_args(kind)
     if get_origin(kind) is Literal:
         return "|".join(inside)
     if inside:
-        return f"[{inside[0].__name__}, ...]"
+        return f"[{getattr(inside[0], '__origin__', inside[0]).__name__}, ...]"
     return "null" if kind is NoneType else str(kind.__name__)
