@@ -31,8 +31,11 @@ CHEAP = {"language": "en", "beam_size": 1, "temperature": 0.0, "max_new_tokens":
 MORE = {"files": 200, "threads": 100, "megabytes": 500.0}
 """What a server may have more of afterwards: threads and memory are kept once they have been needed."""
 
-OF_TRITON = ("failed to parse the request JSON buffer", "Unable to parse '", "parameter key '", "attempt to ")
-"""What Triton says of a request that it cannot read, with a status of 500."""
+OF_TRITON = {
+    500: ("failed to parse the request JSON buffer", "Unable to parse '", "parameter key '", "attempt to "),
+    501: ("string correlation ID cannot be longer than 128 characters",),
+}
+"""What Triton says of a request that it cannot read, by its status."""
 
 Item = TypeVar("Item")
 
@@ -133,7 +136,7 @@ def infer(web: httpx.Client, model: str, upload: bytes, parameters: dict[str, An
 
 def strangeness(reply: httpx.Response) -> str:
     """Return what is wrong with a reply; nothing where it is an answer, or tells the caller their mistake."""
-    is_refused_by_triton = reply.status_code == 500 and any(words in reply.text for words in OF_TRITON)
+    is_refused_by_triton = any(words in reply.text for words in OF_TRITON.get(reply.status_code, ()))
     is_known = reply.status_code in (200, 400, 404, 499, 503, 504) or is_refused_by_triton
     if isinstance(server_error(reply.text), InternalError) or not is_known:
         return f"{reply.status_code}: {reply.text[:1_000]}"

@@ -306,7 +306,9 @@ class TestEncodings:
 
 
 def test_completion_is_shown() -> None:
-    shown = subprocess.run([PROGRAM, "--show-completion", "bash"], capture_output=True, text=True, check=True)
+    # Which shell it is for is found by looking for one that it was started from.
+    command = ["bash", "-c", f"'{PROGRAM}' --show-completion; exit $?"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "_TRIOLOGUE_COMPLETE=complete_bash" in shown.stdout
 
 
