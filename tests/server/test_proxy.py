@@ -318,7 +318,7 @@ def test_keys_are_exchanged_while_it_runs(triton: TritonServer, scheme: str, lon
         (proxy.folder / "keys").write_text(f'"Bearer {BEN}" ben;\n')
         proxy.process.send_signal(signal.SIGHUP)
         until = time.monotonic() + 20
-        # A connection of its own each time: those that were open stay with the keys of before, and so does for
+        # A connection of its own each time: those that were open keep the keys of before, and so does for
         # a moment a worker that has not heard of it yet.
         while any(proxy.ask("GET", "/v2")[0] != 401 for _ in range(20)) and time.monotonic() < until:
             time.sleep(0.05)
