@@ -31,7 +31,8 @@ RUN apt-get update \
     && python3 -m venv /opt/uv \
     && /opt/uv/bin/pip install --no-cache-dir uv==${UV}
 
-# --- what the lock names, in an environment that changes only when the lock does
+# --- what the lock names, in an environment that changes only when the lock does; compiled, since where nothing can be
+# written every process would compile it anew
 
 FROM cpu-uv AS cpu-locked
 # PyTorch's own index has it without CUDA, which is 3 GB less; PyPI has it with CUDA.
@@ -44,15 +45,16 @@ RUN /opt/uv/bin/uv export --quiet --locked --no-dev --no-emit-workspace --packag
     && /opt/uv/bin/uv export --quiet --locked --no-dev --no-emit-workspace --package triologue-server \
         --prune torch --prune torchaudio > others.txt \
     && /opt/uv/bin/uv venv --quiet --python /usr/bin/python3 /opt/triologue \
-    && /opt/uv/bin/uv pip install --quiet --no-cache --python /opt/triologue --requirements others.txt \
-        --constraints locked.txt --index ${TORCH_INDEX} --index-strategy unsafe-best-match torch torchaudio
+    && /opt/uv/bin/uv pip install --quiet --no-cache --compile-bytecode --python /opt/triologue \
+        --index ${TORCH_INDEX} --index-strategy unsafe-best-match \
+        --requirements others.txt --constraints locked.txt torch torchaudio
 
 FROM gpu-uv AS gpu-locked
 WORKDIR /build
 COPY pyproject.toml uv.lock ./
 COPY client/pyproject.toml client/
 COPY server/pyproject.toml server/
-RUN UV_PROJECT_ENVIRONMENT=/opt/triologue /opt/uv/bin/uv sync --quiet --locked --no-dev --no-cache \
+RUN UV_PROJECT_ENVIRONMENT=/opt/triologue /opt/uv/bin/uv sync --quiet --locked --no-dev --no-cache --compile-bytecode \
         --python /usr/bin/python3 --no-install-workspace --package triologue-server --extra gpu
 
 # --- our own packages
@@ -70,7 +72,7 @@ FROM cpu-python AS cpu
 COPY --from=cpu-locked /opt/triologue /opt/triologue
 RUN --mount=type=bind,from=cpu-uv,source=/opt/uv,target=/opt/uv \
     --mount=type=bind,from=packages,source=/wheels,target=/wheels \
-    /opt/uv/bin/uv pip install --quiet --no-cache --no-deps --python /opt/triologue /wheels/*.whl
+    /opt/uv/bin/uv pip install --quiet --no-cache --no-deps --compile-bytecode --python /opt/triologue /wheels/*.whl
 # What the weights are kept in: a volume, or with WITH_MODELS=yes a layer.
 ARG WITH_MODELS=no
 ENV PATH=/opt/triologue/bin:$PATH \
@@ -96,7 +98,7 @@ FROM gpu-python AS gpu
 COPY --from=gpu-locked /opt/triologue /opt/triologue
 RUN --mount=type=bind,from=gpu-uv,source=/opt/uv,target=/opt/uv \
     --mount=type=bind,from=packages,source=/wheels,target=/wheels \
-    /opt/uv/bin/uv pip install --quiet --no-cache --no-deps --python /opt/triologue /wheels/*.whl
+    /opt/uv/bin/uv pip install --quiet --no-cache --no-deps --compile-bytecode --python /opt/triologue /wheels/*.whl
 ARG WITH_MODELS=no
 ENV PATH=/opt/triologue/bin:$PATH \
     HOME=/tmp \

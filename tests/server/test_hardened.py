@@ -44,7 +44,8 @@ status=$?
 echo "left behind: $(find /tmp /dev/shm -mindepth 1 -maxdepth 1 -printf '%f ')" >&2
 exit $status
 """
-AS_NOBODY = "exec setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs --bounding-set=-all -- "
+# By a number that has no name, as containers are run.
+AS_NOBODY = "exec setpriv --reuid=10001 --regid=10001 --clear-groups --no-new-privs --bounding-set=-all -- "
 
 
 def closed() -> list[Path]:

@@ -52,6 +52,8 @@ _DEFAULTS = {
     "LRU_CACHE_CAPACITY": "16",
     # A weight file is data: what loads it may make tensors, and the few classes that `pipeline` allows.
     "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1",
+    # PyTorch asks for the name of its user, and containers run as users that have none.
+    "USER": "triologue",
 }
 # Neither Triton nor a model has any use for them.
 _SECRETS = {OPERATOR_KEY_ENV, "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}
