@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.server.observed import Observed, observe
 from triologue import Client
 from triologue_server.settings import Settings
 from triologue_server.store import ModelStore, resolve_whisper
@@ -72,3 +73,9 @@ def sample() -> Path:
     assert spec is not None
     assert spec.origin is not None
     return Path(spec.origin).parent / "sample" / "sample.wav"
+
+
+@pytest.fixture(scope="session")
+def observed(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Observed:
+    """What callers asked of a server, and what was seen of it."""
+    return observe(sample, tmp_path_factory.mktemp("observed"))

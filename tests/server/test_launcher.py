@@ -1,5 +1,6 @@
 """A real Triton with a tiny model: started, used, stopped, and nothing of it left."""
 
+import json
 import os
 import signal
 import socket
@@ -62,6 +63,14 @@ def write_model(repository: Path, name: str, initialize: str = "pass") -> None:
     (repository / name / "1").mkdir(parents=True)
     (repository / name / "config.pbtxt").write_text(CONFIG)
     (repository / name / "1" / "model.py").write_text(MODEL.format(initialize=initialize))
+
+
+class Said:
+    """A log that is kept."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.tell = self.output = self.lines.append
 
 
 class Traces:
@@ -505,8 +514,8 @@ def test_what_dies_again_and_again_is_given_up(
     repository: Path, traces: Traces, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor_module, "_CRASHES", 1)
-    said: list[str] = []
-    supervisor = Supervisor(tiny(repository), said.append)
+    said = Said()
+    supervisor = Supervisor(tiny(repository), said)
     supervisor.start(lambda _: None)
 
     def kill_it() -> bool:
@@ -518,7 +527,7 @@ def test_what_dies_again_and_again_is_given_up(
         LaunchError, match="2 crashes within 10 minutes; the last: Triton ended with status -9"
     ):
         supervisor.watch(kill_it)
-    assert sum(line.startswith("started again in ") for line in said) == 1
+    assert sum(line.startswith("started again in ") for line in said.lines) == 1
     supervisor.stop()
     traces.assert_none()
 
@@ -527,8 +536,8 @@ def test_a_server_that_cannot_be_started_again_is_tried_again(
     repository: Path, traces: Traces, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor_module, "_CRASHES", 2)
-    said: list[str] = []
-    supervisor = Supervisor(tiny(repository), said.append)
+    said = Said()
+    supervisor = Supervisor(tiny(repository), said)
     supervisor.start(lambda _: None)
     write_model(repository, "broken", 'raise ValueError("the weights have gone")')
     os.killpg(supervisor.server._process.pid, signal.SIGKILL)
@@ -555,6 +564,20 @@ def test_serve_refuses_to_start_without_the_weights(
     launcher = launch(f"--models={tmp_path / 'none'}")
     assert launcher.end() == 1
     assert f"models fetch whisper/base --models {tmp_path / 'none'}`" in launcher.said.read_text()
+
+
+def test_serve_tells_machines_in_json(launch: Callable[..., Launcher], repository: Path) -> None:
+    write_model(repository, "broken", 'raise ValueError("the \\"weights\\" have gone")')
+    launcher = launch("--set", "log_format=json", "--log-level", "info")
+    assert launcher.end() == 1
+    lines = [json.loads(line) for line in launcher.said.read_text().splitlines()]
+    assert all({"time", "level", "message"} <= set(line) for line in lines)
+    assert lines[0]["message"].startswith("Triton at ")
+    assert {"level": "info", "message": "starting Triton"}.items() <= lines[1].items()
+    assert (lines[-1]["level"], "\n" in lines[-1]["message"]) == ("error", True)
+    assert 'ValueError: the "weights" have gone' in lines[-1]["message"]
+    # Of Triton, which says much while it starts.
+    assert len(lines) > 10
 
 
 @pytest.mark.parametrize(

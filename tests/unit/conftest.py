@@ -40,6 +40,9 @@ SEGMENT = json.dumps({"type": "segment", "segment": TRANSCRIPT["segments"][0]}).
 HEARTBEAT = b""
 SETTINGS = {"whisper": "base", "upload_mb": "512"}
 
+FORWARDED = {"x-request-id", "traceparent", "tracestate"}
+"""Headers that travel as parameters."""
+
 # What a server does with (pipeline, parameters, audio, headers): the JSON of a result; or a status and a
 # text, of the request alone where the status is None; or events, one by one.
 Answer = Callable[[str, dict[str, Any], bytes, dict[str, str]], bytes | tuple[Any, str] | Iterator[bytes]]
@@ -77,6 +80,7 @@ class Asked:
         events = self.parameters.pop("events")
         assert self.parameters.pop("timeout_s") > 0
         assert self.parameters.pop("heartbeat") is True
+        self.headers.update({name: self.parameters.pop(name) for name in FORWARDED & set(self.parameters)})
         came = answer(self.pipeline, self.parameters, self.audio, self.headers)
         if isinstance(came, bytes):
             told = [INFO, PROGRESS, SEGMENT] if events == "all" else []

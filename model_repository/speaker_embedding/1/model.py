@@ -8,6 +8,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
+from triologue_server import tracing
 from triologue_server.diarization.embedding import EmbeddingModel, SpeakersOfSpan
 from triologue_server.diarization.networks import load_networks, workers_of
 from triologue_server.settings import Settings
@@ -20,6 +21,7 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Load the embedding network."""
+        tracing.begin(args["model_name"])
         settings = Settings()
         diarization = settings.diarization
         device = torch_device_of(args, diarization.device)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import triton_python_backend_utils as pb_utils
 
 from triologue.schema import InvalidOption
+from triologue_server import tracing
 from triologue_server.settings import Settings
 from triologue_server.store import ModelStore, resolve_whisper
 from triologue_server.transcription.whisper import WhisperCore, WindowRequest
@@ -20,6 +21,7 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Load the Whisper model."""
+        tracing.begin(args["model_name"])
         settings = Settings()
         folder = ModelStore(settings.models).require(resolve_whisper(settings.whisper.model))
         whisper = settings.whisper

@@ -37,6 +37,7 @@ from triologue_server.triton import serving
 from triologue_server.triton.devices import check_devices
 from triologue_server.triton.installation import locate_triton
 from triologue_server.triton.launch_error import LaunchError
+from triologue_server.triton.log import Log, log_for
 from triologue_server.triton.ports import PORTS
 from triologue_server.triton.repository import find_repository, model_names
 from triologue_server.triton.shared_memory import check_shared_memory
@@ -115,21 +116,28 @@ def serve(
         fail(*explain(error), status=2)
     if command and not shutil.which(command[0]):
         fail(f"there is no command {command[0]}", status=127)
+    log = log_for(settings.log_format, console)
     try:
-        console.print(f"Triton at {locate_triton()}, Python {platform.python_version()}")
+        log.tell(f"Triton at {locate_triton()}, Python {platform.python_version()}")
         served = set(model_names(find_repository(settings)))
         check_devices(settings, served)
         if warning := check_shared_memory(settings):
-            console.print(f"warning: {warning}")
-        _check_models(settings, served, fetch=fetch)
-        status = serving.serve(settings, command or [], console)
+            log.tell(f"warning: {warning}")
+        _check_models(settings, served, log, fetch=fetch)
+        status = serving.serve(settings, command or [], console, log)
     except (LaunchError, StoreError, OSError) as error:
-        fail(str(error))
+        log.tell(f"error: {error}")
+        status = 1
     raise typer.Exit(status)
 
 
-def _check_models(settings: Settings, served: set[str], *, fetch: bool) -> None:
-    """Verify the weights of the models that will be served, and exit when some are missing."""
+def _check_models(settings: Settings, served: set[str], log: Log, *, fetch: bool) -> None:
+    """Verify the weights of the models that will be served.
+
+    Raises:
+        LaunchError: Some are missing, or not complete.
+        StoreError: They cannot be fetched.
+    """
     started = time.monotonic()
     store = ModelStore(settings.models)
     needed = _needed(settings, served)
@@ -138,7 +146,7 @@ def _check_models(settings: Settings, served: set[str], *, fetch: bool) -> None:
     if incomplete and not fetch:
         details = "\n".join(f"  {_name(model)}: {wrong[model]}" for model in incomplete)
         names = " ".join(map(_name, incomplete))
-        fail(
+        raise LaunchError(
             f"not in {settings.models}, or not complete there:\n{details}\n"
             f"run `triologue-server models fetch {names} --models {settings.models}`, or serve with --fetch"
         )
@@ -149,7 +157,7 @@ def _check_models(settings: Settings, served: set[str], *, fetch: bool) -> None:
         check_contents(kind, store.path(model))
     if needed:
         names = ", ".join(map(_described, needed.values()))
-        console.print(f"models verified in {time.monotonic() - started:.1f} s: {names}")
+        log.tell(f"models verified in {time.monotonic() - started:.1f} s: {names}")
 
 
 def _needed(settings: Settings, served: set[str]) -> dict[str, Model]:

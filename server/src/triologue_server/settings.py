@@ -56,6 +56,8 @@ Gpus = Annotated[
     tuple[Annotated[int, Field(ge=0)], ...], NoDecode, BeforeValidator(_listed), AfterValidator(_each_once)
 ]
 Port = Annotated[int, Field(ge=0, le=65_535)]
+LogLevel = Literal["error", "warning", "info", "verbose"]
+LogFormat = Literal["text", "json"]
 
 
 class _Section(BaseModel):
@@ -205,8 +207,10 @@ class Settings(BaseSettings):
     """Port of gRPC."""
     metrics_port: Port = 8002
     """Port of the Prometheus metrics."""
-    log_level: Literal["error", "warning", "info", "verbose"] = "warning"
-    """How much Triton and the models say."""
+    log_level: LogLevel = "warning"
+    """How much Triton and the models say; from `info` on there is a line for each recording."""
+    log_format: LogFormat = "text"
+    """Lines for people, or a JSON object a line."""
     grace_s: int = Field(default=30, ge=0, le=86_400)
     """How long what has come in may take to be answered when the server stops, in seconds."""
     open_cores: bool = False

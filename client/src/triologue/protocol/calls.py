@@ -1,8 +1,10 @@
 """The calls of the clients, as generators of steps."""
 
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import cast
+from uuid import uuid4
 
 from triologue.audio import Audio, name_of
 from triologue.protocol.deadline import Deadline
@@ -19,6 +21,7 @@ from triologue.schema import (
     TriologueError,
     parse_parameters,
 )
+from triologue.tracing import ID_HEADER, traced
 
 PROBE_TIMEOUT_S, PROBE_INTERVAL_S = 5.0, 0.5
 
@@ -58,18 +61,31 @@ def answered(
     With `again` the call may be made again after events have come, and they come anew.
     """
     deadline = policy.deadline(timeout_s)
-    recording = yield Load(audio, deadline)
-    pauses: list[float] = []
-    first: str | bytes | None = None
-    for attempt in attempts(policy.retries, deadline, pauses):
-        while pauses:
-            yield Sleep(pauses.pop())
-        with attempt:
-            yield Open(request, recording, deadline)
-            first = yield Receive()
-            if again:
-                return (yield from _events(first, request, policy))
-    return (yield from _events(first, request, policy))
+    with _called(request) as named:
+        recording = yield Load(audio, deadline)
+        pauses: list[float] = []
+        first: str | bytes | None = None
+        for attempt in attempts(policy.retries, deadline, pauses):
+            while pauses:
+                yield Sleep(pauses.pop())
+            with attempt:
+                yield Open(named, recording, deadline)
+                first = yield Receive()
+                if again:
+                    return (yield from _events(first, named, policy))
+        return (yield from _events(first, named, policy))
+
+
+@contextmanager
+def _called(request: Request[AnyResult]) -> Iterator[Request[AnyResult]]:
+    """Trace a call, and name it: the server's log and traces, and errors, have its id."""
+    request_id = uuid4().hex
+    try:
+        with traced(request.pipeline, request_id) as trace:
+            yield replace(request, headers={ID_HEADER: request_id, **trace})
+    except TriologueError as error:
+        error.request_id = request_id
+        raise
 
 
 def _events(text: str | bytes | None, request: Request[AnyResult], policy: Policy) -> Steps[AnyResult]:

@@ -1,7 +1,7 @@
 """What is asked of the server, and how its events are read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
 from pydantic import ValidationError
@@ -50,11 +50,14 @@ class Request(Generic[AnyResult]):
     """What the answer is."""
     events: Events
     """Every event, or the answer alone."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """What the request is called, and whose trace it belongs to, as HTTP has it."""
 
     @property
     def parameters(self) -> dict[str, Scalar]:
         """Triton request parameters, but for when the call must have ended."""
-        return {**self.options, "pipeline": self.pipeline, "events": self.events, "heartbeat": True}
+        own: dict[str, Scalar] = {"pipeline": self.pipeline, "events": self.events, "heartbeat": True}
+        return {**self.options, **own, **self.headers}
 
     def within(self, deadline: Deadline) -> dict[str, Scalar]:
         """All Triton request parameters, and how long the server may take."""

@@ -46,6 +46,8 @@ class TriologueError(Exception):
         super().__init__(message)
         self.message = message
         """What was wrong, in the words of the server or the client, without the code."""
+        self.request_id: str | None = None
+        """What the call is called in the log and the traces of the server, where one was made."""
 
     @property
     def retry_after_s(self) -> float | None:

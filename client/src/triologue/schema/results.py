@@ -51,6 +51,8 @@ class ProcessingInfo(WireModel):
     """Audio seconds per processing second: the real-time factor."""
     stages: dict[Stage, float] = Field(default_factory=dict)
     """Seconds from the start of each stage to its end, waiting included; some run side by side."""
+    request_id: str | None = None
+    """What the request is called in the log and the traces of the server."""
 
 
 class Result(WireModel):

@@ -1,10 +1,11 @@
-"""How long each stage of a recording takes."""
+"""How long each stage of a recording takes, and its trace."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from triologue.schema import Stage
+from triologue_server.tracing import span
 
 
 class Stages:
@@ -18,5 +19,6 @@ class Stages:
     def timed(self, stage: Stage) -> Iterator[None]:
         """Take the time of what is done in the context."""
         started = time.perf_counter()
-        yield
+        with span(stage):
+            yield
         self.seconds[stage] = round(time.perf_counter() - started, 3)

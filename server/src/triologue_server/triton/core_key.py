@@ -4,7 +4,6 @@ Over gRPC a caller names the model inside the message, where no proxy looks: who
 reaches the cores too, past all limits. So they answer nobody but who sends the key of this run of the server.
 """
 
-import json
 import os
 import secrets
 from collections.abc import Mapping
@@ -27,12 +26,12 @@ def parameters() -> Mapping[str, str]:
     return {_PARAMETER: key} if key else {}
 
 
-def check(given: str) -> None:
-    """Look for the key in the parameters of a request, in JSON.
+def check(given: Mapping[str, object]) -> None:
+    """Look for the key in the parameters of a request.
 
     Raises:
         AccessDenied: It is not there; never where the cores are open.
     """
     key = os.environ.get(_VARIABLE)
-    if key and not compare_digest(str(json.loads(given or "{}").get(_PARAMETER, "")), key):
+    if key and not compare_digest(str(given.get(_PARAMETER, "")), key):
         raise AccessDenied("this model answers the server alone")

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
+from opentelemetry.trace import SpanKind
 
 from triologue.schema import InternalError, server_error
+from triologue_server import tracing
 from triologue_server.conductor.fairness import FairQueue
 from triologue_server.diarization.networks import workers_of
 from triologue_server.diarization.spans import SPAN_SAMPLES, WINDOWS
@@ -101,14 +103,16 @@ class TritonCores:
         return hypothesis
 
     async def _call(self, model: str, output: str, inputs: dict[str, NDArray[Any]]) -> NDArray[Any]:
-        request = pb_utils.InferenceRequest(
-            model_name=model,
-            requested_output_names=[output],
-            inputs=[pb_utils.Tensor(name, array[None]) for name, array in inputs.items()],
-            parameters=core_key.parameters(),
-        )
-        async with self._flows[model].place():
-            response = await request.async_exec()
+        with tracing.span(model, SpanKind.CLIENT) as span:
+            request = pb_utils.InferenceRequest(
+                model_name=model,
+                requested_output_names=[output],
+                inputs=[pb_utils.Tensor(name, array[None]) for name, array in inputs.items()],
+                parameters={**core_key.parameters(), **tracing.headers()},
+            )
+            async with self._flows[model].place():
+                span.add_event("sent")
+                response = await request.async_exec()
         if response.has_error():
             text = response.error().message()
             raise server_error(text) or InternalError(f"{model}: {text}")

@@ -1,5 +1,6 @@
 """What Triton and its models say: read all the time, understood where that matters, and passed on."""
 
+import json
 import re
 import subprocess
 import threading
@@ -8,7 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Literal
 
-LogLevel = Literal["error", "warning", "info", "verbose"]
+from triologue_server.settings import LogLevel
+
+Level = Literal["error", "warning", "info"]
+
+RECORDING = "recording"
+"""What the conductor's lines about recordings begin with; a JSON object follows."""
 
 _KEPT_LINES = 1_000
 _SHOWN_LINES = 20
@@ -79,16 +85,35 @@ class Output:
             self.drained.set()
 
 
+def parse(line: str) -> tuple[Level, str]:
+    """Return how grave a line of Triton and its models is, and what it says."""
+    severity, text = _parts(line)
+    levels: dict[str, Level] = {"E": "error", "W": "warning"}
+    return levels.get(severity, "info"), _unquoted(text)
+
+
 def _severity(line: str) -> str:
-    # What does not come through Triton's log was printed by a model, or by a library that is in trouble.
+    return _parts(line)[0]
+
+
+def _parts(line: str) -> tuple[str, str]:
     saying = _SAYING.match(line)
-    return saying[1] if saying else "E"
+    # What does not come through Triton's log was printed by a model, or by a library that is in trouble.
+    return (saying[1], saying[2]) if saying else ("E", line)
+
+
+def _unquoted(text: str) -> str:
+    """Return a message as it was; Triton writes one of many lines, or with quotes, as a quoted line."""
+    if len(text) < 2 or not text[0] == text[-1] == '"':
+        return text
+    try:
+        return str(json.loads(text, strict=False))
+    except ValueError:
+        return text[1:-1].replace(r"\n", "\n")
 
 
 def _complaints(lines: deque[str]) -> Iterator[str]:
     for line in list(lines):
-        saying = _SAYING.match(line)
-        severity, text = saying.groups() if saying else ("E", line)
+        severity, text = _parts(line)
         if severity in "EW" and not text.startswith(("+", "|")) and not _NO_GPU.search(line):
-            # Triton writes a message of many lines as one quoted line.
-            yield from filter(str.strip, text.strip('"').replace(r"\n", "\n").splitlines())
+            yield from filter(str.strip, _unquoted(text).splitlines())

@@ -24,6 +24,7 @@ from triologue.schema import (
     server_error,
 )
 from triologue_server.triton.errors import error_response
+from triologue_server.triton.parameters import parameters_of
 
 CONDUCTOR = "diarized_asr_stream"
 
@@ -58,7 +59,7 @@ class UnaryProxy:
         event: dict[str, Any] = {}
         call_id, was_called_off = uuid4().hex, False
         audio = pb_utils.get_input_tensor_by_name(request, "AUDIO")
-        for response in self._call(audio, self._parameters(request, call_id)):
+        for response in self._call(audio, self._parameters(request, call_id), request.request_id()):
             if response.has_error():
                 event = {"error": response.error().message()}
             elif (tensor := pb_utils.get_output_tensor_by_name(response, "EVENT")) is not None:
@@ -73,10 +74,16 @@ class UnaryProxy:
         text = event.get("error", "the stream ended without a result")
         raise server_error(text) or InternalError(text)
 
-    def _call(self, audio: pb_utils.Tensor, parameters: dict[str, bool | int | str]) -> Iterator[Any]:
+    def _call(
+        self, audio: pb_utils.Tensor, parameters: dict[str, bool | int | str], request_id: str = ""
+    ) -> Iterator[Any]:
         """Call the conductor, and yield what it replies."""
         request = pb_utils.InferenceRequest(
-            model_name=CONDUCTOR, requested_output_names=["EVENT"], inputs=[audio], parameters=parameters
+            request_id=request_id,
+            model_name=CONDUCTOR,
+            requested_output_names=["EVENT"],
+            inputs=[audio],
+            parameters=parameters,
         )
         responses = request.exec(decoupled=True)
         self._ended.append(responses)
@@ -104,9 +111,9 @@ def _given(request: pb_utils.InferenceRequest) -> dict[str, bool | int | str]:
     """Return a request's parameters, numbers with a fraction as text: BLS passes on none of those.
 
     Raises:
-        InvalidOption: One of them is of the stream model alone.
+        InvalidOption: One of them is of the stream model alone, or they are not text.
     """
-    given = json.loads(request.parameters() or "{}")
+    given = parameters_of(request)
     for name in StreamParams.model_fields:
         if name in given and name not in CallParams.model_fields:
             raise InvalidOption(f"{name}: no such option; only {CONDUCTOR} takes it")

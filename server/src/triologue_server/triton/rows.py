@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from threading import Semaphore
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
+from opentelemetry.context import Context
 
 from triologue.schema import InvalidOption, TriologueError
+from triologue_server import tracing
 from triologue_server.diarization.spans import HOP_UNIT, MAX_HOP, MIN_HOP, AudioOfSpan
 from triologue_server.memory import in_halves
 from triologue_server.triton import core_key
 from triologue_server.triton.errors import error_response
+from triologue_server.triton.parameters import parameters_of
 
 _log = logging.getLogger(__name__)
 
@@ -25,9 +30,17 @@ Row = TypeVar("Row")
 Answer = TypeVar("Answer")
 Number = TypeVar("Number", np.int16, np.float32)
 
-if TYPE_CHECKING:  # Triton fills its module only after the model that imports this one
-    _Work = list[tuple[pb_utils.InferenceResponseSender, list[Row] | Exception]]
-    """Requests: where each is answered, and its rows, or why there are none."""
+
+@dataclass(frozen=True)
+class _Taken(Generic[Row]):
+    """A request that has been read."""
+
+    sender: pb_utils.InferenceResponseSender
+    """Where it is answered."""
+    rows: list[Row] | Exception
+    """Its rows, or why there are none."""
+    trace: Context | None
+    """What its spans belong beneath, if it is traced."""
 
 
 class RowServer(Generic[Row, Answer]):
@@ -59,33 +72,37 @@ class RowServer(Generic[Row, Answer]):
 
     def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> None:
         """Take the requests of a batch; returns when there is a free worker for the next one."""
-        work = [
-            (
-                request.get_response_sender(),
-                _attempt(self._checked, request),
-            )  # read while its tensors are there
-            for request in requests
-        ]
+        work = [self._taken(request) for request in requests]
         self._free.acquire()
         self._pool.submit(self._answer, work)
         # Triton takes an instance that has returned for idle, and would empty its queue into this one's.
         with self._free:
             pass
 
-    def _checked(self, request: pb_utils.InferenceRequest) -> list[Row]:
-        core_key.check(request.parameters())
-        return self._read(request)
-
-    def _answer(self, work: _Work[Row]) -> None:
-        """Compute and answer a batch."""
+    def _taken(self, request: pb_utils.InferenceRequest) -> _Taken[Row]:
+        """Read a request, while its tensors are there."""
+        sender = request.get_response_sender()
         try:
-            responses = self._responses([rows for _, rows in work])
+            parameters = parameters_of(request)
+            core_key.check(parameters)
+            return _Taken(sender, self._read(request), tracing.parent_of(parameters))
+        except Exception as error:  # one bad request must not fail its batch
+            return _Taken(sender, error, None)
+
+    def _answer(self, work: Sequence[_Taken[Row]]) -> None:
+        """Compute and answer a batch."""
+        started_ns = time.time_ns()
+        try:
+            responses = self._responses([taken.rows for taken in work])
         finally:
             self._free.release()
+        for taken in work:
+            if taken.trace is not None:
+                tracing.record("computing", taken.trace, started_ns, {"batch.requests": len(work)})
         is_lost = False
-        for (sender, _), response in zip(work, responses, strict=True):
+        for taken, response in zip(work, responses, strict=True):
             try:
-                sender.send(response, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+                taken.sender.send(response, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
             except Exception as error:  # the others are to be answered all the same
                 _log.error("an answer could not be sent", exc_info=error)
                 is_lost = True

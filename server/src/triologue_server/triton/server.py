@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from triologue_server.settings import OPERATOR_KEY_ENV, Settings
+from triologue_server.tracing import FORWARDED
 from triologue_server.triton import core_key, stopping
 from triologue_server.triton.installation import Installation, prepare_triton
 from triologue_server.triton.launch_error import LaunchError
@@ -40,6 +41,9 @@ KEY_HEADER = "triologue-key"
 GRPC_KEY_HEADER = f"triton-grpc-protocol-{KEY_HEADER}"
 """The same over gRPC, where Triton puts words of its own before it."""
 
+# What names a request, and whose trace it belongs to: the conductor reads it among the parameters.
+_FORWARDED = f"(?i)({'|'.join(FORWARDED)})"
+
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 
 _DEFAULTS = {
@@ -54,6 +58,9 @@ _DEFAULTS = {
     "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1",
     # PyTorch asks for the name of its user, and containers run as users that have none.
     "USER": "triologue",
+    "OTEL_SERVICE_NAME": "triologue",
+    # Spans should be gone when the server has stopped.
+    "OTEL_BSP_SCHEDULE_DELAY": "500",
 }
 # Neither Triton nor a model has any use for them.
 _SECRETS = {OPERATOR_KEY_ENV, "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}
@@ -205,9 +212,11 @@ class TritonServer:
             f"--http-address={settings.host}",
             f"--http-port={settings.http_port}",
             f"--http-restricted-api={key}",
+            f"--http-header-forward-pattern={_FORWARDED}",
             f"--grpc-address={settings.host}",
             f"--grpc-port={settings.grpc_port}",
             f"--grpc-restricted-protocol={key}",
+            f"--grpc-header-forward-pattern={_FORWARDED}",
             f"--metrics-address={settings.host}",
             f"--metrics-port={settings.metrics_port}",
             # Always on: it tells which models are loaded, and when the last request has been answered.

@@ -11,52 +11,59 @@ from types import FrameType
 from rich.console import Console
 
 from triologue_server.settings import Settings
+from triologue_server.triton.log import Log
 from triologue_server.triton.server import TritonServer
 from triologue_server.triton.supervisor import Supervisor
 
 
-def serve(settings: Settings, command: list[str], console: Console) -> int:
+def serve(settings: Settings, command: list[str], console: Console, log: Log) -> int:
     """Serve until a signal comes, or until `command`, if any, has ended; return the exit status.
 
     The first SIGINT or SIGTERM lets the requests that have come in be answered, the second does not.
+
+    Args:
+        settings: How the server is set up.
+        command: Keeps the server up while it runs.
+        console: Where it is shown that the models load, if it is a terminal.
+        log: Told how it goes.
 
     Raises:
         LaunchError: Triton cannot be started, or crashes again and again.
     """
     with _interrupts() as signals:
         try:
-            return _serve(settings, command, console)
+            return _serve(settings, command, console, log)
         except KeyboardInterrupt:
             return 128 + signals[-1] if len(signals) > 1 else 0
 
 
-def _serve(settings: Settings, command: list[str], console: Console) -> int:
+def _serve(settings: Settings, command: list[str], console: Console, log: Log) -> int:
     started = time.monotonic()
 
     def elapsed() -> str:
         return f"{time.monotonic() - started:.1f} s"
 
-    supervisor = Supervisor(settings, console.print)
-    console.print("starting Triton")
+    supervisor = Supervisor(settings, log)
+    log.tell("starting Triton")
     with console.status("the models load") if console.is_terminal else nullcontext():
-        supervisor.start(lambda name: console.print(f"  {name} ready, {elapsed()}"))
+        supervisor.start(lambda name: log.tell(f"  {name} ready, {elapsed()}"))
     try:
-        console.print(f"ready in {elapsed()}")
-        return _run(command, supervisor) if command else _wait(supervisor, console)
+        log.tell(f"ready in {elapsed()}")
+        return _run(command, supervisor) if command else _wait(supervisor, log)
     finally:
         supervisor.stop()
 
 
-def _wait(supervisor: Supervisor, console: Console) -> int:
+def _wait(supervisor: Supervisor, log: Log) -> int:
     server = supervisor.server
-    console.print(f"  HTTP     {server.http_url}")
-    console.print(f"  gRPC     {server.grpc_url}")
-    console.print(f"  metrics  {server.metrics_url}")
-    console.print(f"try: triologue transcribe RECORDING --url {server.http_url}")
+    log.tell(f"  HTTP     {server.http_url}")
+    log.tell(f"  gRPC     {server.grpc_url}")
+    log.tell(f"  metrics  {server.metrics_url}")
+    log.tell(f"try: triologue transcribe RECORDING --url {server.http_url}")
     try:
         supervisor.watch(lambda: False)
     except KeyboardInterrupt:
-        console.print("stopping: what has come in is answered first; once more to stop at once")
+        log.tell("stopping: what has come in is answered first; once more to stop at once")
     return 0
 
 

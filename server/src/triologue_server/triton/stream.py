@@ -38,7 +38,10 @@ from triologue_server.transcription.processor import WhisperProcessor
 from triologue_server.triton import stopping
 from triologue_server.triton.conductor_metrics import ConductorMetrics
 from triologue_server.triton.cores import TritonCores, queues
+from triologue_server.triton.entry import Entry
 from triologue_server.triton.errors import error_response, typed
+
+_SEEN_S = 0.1  # in which Triton looks at what it has started
 
 
 class StreamServer:
@@ -67,24 +70,32 @@ class StreamServer:
         """Serve requests; returns when all of them have ended."""
         asyncio.get_running_loop().set_default_executor(self._bls_pool)
         await asyncio.gather(*(self._serve(request) for request in requests))
+        # What ends before Triton has looked at it, Triton keeps for ever, and logs an error (2.51).
+        await asyncio.sleep(_SEEN_S)
 
     async def _serve(self, request: pb_utils.InferenceRequest) -> None:
         """Serve one request. No exception leaves here: the caller would wait for ever."""
         sender, final = request.get_response_sender(), pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL
         try:
-            await self._answer(request, sender)
-        except BaseException as error:
+            entry = Entry(request, self._metrics)
+        except Exception as error:
+            sender.send(error_response(error), flags=final)
+            return
+        with entry.traced():
             try:
-                sender.send(error_response(self._failure(error)), flags=final)
-            except Exception:
+                await self._answer(request, entry, sender)
+            except BaseException as error:
+                try:
+                    sender.send(error_response(self._failure(error, entry)), flags=final)
+                except Exception:
+                    sender.send(flags=final)
+            else:
                 sender.send(flags=final)
-        else:
-            sender.send(flags=final)
 
     async def _answer(
-        self, request: pb_utils.InferenceRequest, sender: pb_utils.InferenceResponseSender
+        self, request: pb_utils.InferenceRequest, entry: Entry, sender: pb_utils.InferenceResponseSender
     ) -> None:
-        call, options = read_parameters(json.loads(request.parameters() or "{}"))
+        call, options = read_parameters(entry.parameters)
         if call.cancels is not None:
             self._call_off(call.cancels)
             return
@@ -95,24 +106,26 @@ class StreamServer:
         # Triton's own parameter `timeout`, in microseconds, of which a queue may have used up a part.
         timeout_s = call.timeout_s or (request.timeout() / 1e6 or None)
         caller = Caller(send, sender.is_cancelled, call.events, call.heartbeat, timeout_s)
+        entry.asks_for(call.pipeline)
         try:
             with self._known_as(call.call_id, caller):
-                await caller.attended(self._work(request, call, options, caller))
+                await caller.attended(self._work(request, entry, call, options, caller))
         except Exception as error:
             if call.errors == "reply":
                 raise
-            failure = self._failure(error)
+            failure = self._failure(error, entry)
             sender.send(_response(json.dumps({"type": "error", "error": failure.to_wire()})))
 
     async def _work(
         self,
         request: pb_utils.InferenceRequest,
+        entry: Entry,
         call: StreamParams,
         options: DiarizedAsrOptions,
         caller: Caller,
     ) -> None:
         async with AsyncExitStack() as turn:
-            with self._metrics.waiting():
+            with entry.waiting():
                 await turn.enter_async_context(self._admission.turn(_size(request, call.encoding)))
             run = Run(
                 call.pipeline,
@@ -127,14 +140,14 @@ class StreamServer:
                 caller.tell,
             )
             # Nothing here keeps the upload, so that it can go when it is decoded.
-            result = await run.answer(_take_upload(request, call.encoding))
+            result = entry.named(await run.answer(_take_upload(request, call.encoding)))
         # Its place is free by the time that the caller may come again.
         await caller.tell(ResultEvent(result=result))
-        self._metrics.answered(call.pipeline, result)
+        entry.answered(result)
 
-    def _failure(self, error: BaseException) -> TriologueError:
+    def _failure(self, error: BaseException, entry: Entry) -> TriologueError:
         failure = typed(error)
-        self._metrics.failed(failure.code)
+        entry.failed(failure)
         # Errors and the frames that they came through hold each other, and the recording: hours of audio
         # would stay until Python looks for such circles, which may take long.
         asyncio.get_running_loop().call_soon(gc.collect)

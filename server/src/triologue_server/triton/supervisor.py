@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from triologue_server.settings import Settings
 from triologue_server.triton.launch_error import LaunchError
+from triologue_server.triton.log import Log
 from triologue_server.triton.server import TritonServer
 
 _POLL_S = 0.2
@@ -24,13 +25,13 @@ class Supervisor:
 
     Args:
         settings: How the server is set up.
-        tell: Told what happens, a line at a time, output of Triton included.
+        log: Told what happens.
     """
 
-    def __init__(self, settings: Settings, tell: Callable[[str], None]) -> None:
-        self.server = TritonServer(settings, on_output=tell)
+    def __init__(self, settings: Settings, log: Log) -> None:
+        self.server = TritonServer(settings)
         """The server of the moment."""
-        self._tell = tell
+        self._log = log
         self._crashes: deque[float] = deque(maxlen=_CRASHES + 1)
 
     def start(self, on_ready: Callable[[str], None]) -> None:
@@ -39,7 +40,7 @@ class Supervisor:
         Raises:
             LaunchError: It cannot be started.
         """
-        server = TritonServer(self.server.settings, on_output=self._tell, on_ready=on_ready)
+        server = TritonServer(self.server.settings, on_output=self._log.output, on_ready=on_ready)
         server.start()
         self.server = server
 
@@ -62,7 +63,7 @@ class Supervisor:
         self.server.kill()
         trouble = "\n".join(filter(None, (trouble, self.server.errors())))
         while trouble:
-            self._tell(f"error: {trouble}")
+            self._log.tell(f"error: {trouble}")
             time.sleep(self._pause(trouble))
             started = time.monotonic()
             try:
@@ -70,7 +71,7 @@ class Supervisor:
             except LaunchError as error:
                 trouble = str(error)
             else:
-                self._tell(f"started again in {time.monotonic() - started:.1f} s")
+                self._log.tell(f"started again in {time.monotonic() - started:.1f} s")
                 trouble = ""
 
     def _pause(self, trouble: str) -> float:
