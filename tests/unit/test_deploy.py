@@ -12,6 +12,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
+from cloudcoil.models.keda.v1alpha1 import ScaledObject
 
 from triologue_server.settings import Settings
 
@@ -172,6 +173,13 @@ def test_kubernetes_takes_what_is_rendered(folder: Path) -> None:
     assert selectors
     assert all(selector == labels for selector in selectors)
     assert_hardened(pod)
+
+
+def test_keda_takes_its_autoscaler() -> None:
+    written = yaml.safe_load((DEPLOY / "kubernetes" / "autoscaling-keda" / "autoscaler.yaml").read_text())
+    # What KEDA does not know is not in the model.
+    model = ScaledObject.model_validate(written)
+    assert model.model_dump(mode="json", by_alias=True, exclude_unset=True) == written
 
 
 def test_kserve_runs_the_same_pod() -> None:
