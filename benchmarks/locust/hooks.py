@@ -55,6 +55,8 @@ class Hooks:
 
     def init(self, environment: Environment, runner: Runner, **_: Any) -> None:
         """Set up what the options ask for, before anything runs."""
+        # Imports have held up the loop, by whose clock the run time would have begun before them.
+        gevent.get_hub().loop.update_now()
         if isinstance(runner, WorkerRunner):
             runner.register_message(_END, _end, concurrent=True)
             return
