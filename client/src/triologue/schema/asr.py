@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from triologue.schema.base import WireModel
+from triologue.schema.base import AnswerModel
 
 
-class TimeInterval(WireModel):
+class TimeInterval(AnswerModel):
     """A span of time in seconds from the start of the recording."""
 
     start: float = Field(ge=0.0)
@@ -23,7 +23,7 @@ class TimeInterval(WireModel):
         return max(0.0, min(self.end, other.end) - max(self.start, other.start))
 
 
-class AsrWord(WireModel):
+class AsrWord(AnswerModel):
     """One word of a transcript."""
 
     word: str
@@ -40,7 +40,7 @@ class AsrWord(WireModel):
     """Several speak at once while it is said."""
 
 
-class AsrSegment(WireModel):
+class AsrSegment(AnswerModel):
     """A stretch of transcript: a phrase of Whisper's, or after diarization the words of one speaker."""
 
     text: str
@@ -57,7 +57,7 @@ class AsrSegment(WireModel):
     """Label of the speaker, `None` when it was not diarized."""
 
 
-class AsrTranscriptionInfo(WireModel):
+class AsrTranscriptionInfo(AnswerModel):
     """The language of a transcript."""
 
     language: str = ""
@@ -66,14 +66,14 @@ class AsrTranscriptionInfo(WireModel):
     """Probability of the language, 0.0 to 1.0; 1.0 when the caller named it."""
 
 
-class AsrTranscription(WireModel):
+class AsrTranscription(AnswerModel):
     """The whole transcript as one text."""
 
     text: str = ""
     """The text."""
 
 
-class SpeakerDiarizationSegment(WireModel):
+class SpeakerDiarizationSegment(AnswerModel):
     """One speaker turn."""
 
     time_interval: TimeInterval

@@ -1,4 +1,4 @@
-"""The base of every wire model."""
+"""The bases of the wire models."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,3 +12,9 @@ class WireModel(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
     )
+
+
+class AnswerModel(WireModel):
+    """A model of what a server says, which takes no notice of fields that a newer one may add."""
+
+    model_config = ConfigDict(extra="ignore")

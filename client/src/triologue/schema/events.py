@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from triologue.schema.asr import AsrSegment
-from triologue.schema.base import WireModel
+from triologue.schema.base import AnswerModel
 from triologue.schema.results import (
     AudioInfo,
     DiarizationResult,
@@ -14,7 +14,7 @@ from triologue.schema.results import (
 )
 
 
-class InfoEvent(WireModel):
+class InfoEvent(AnswerModel):
     """The upload was decoded."""
 
     type: Literal["info"] = "info"
@@ -22,7 +22,7 @@ class InfoEvent(WireModel):
     """The recording."""
 
 
-class ProgressEvent(WireModel):
+class ProgressEvent(AnswerModel):
     """A part of the work is done."""
 
     type: Literal["progress"] = "progress"
@@ -34,7 +34,7 @@ class ProgressEvent(WireModel):
     """Seconds of audio that will go through it."""
 
 
-class SegmentEvent(WireModel):
+class SegmentEvent(AnswerModel):
     """A segment was transcribed. Its speaker is known in the result alone."""
 
     type: Literal["segment"] = "segment"
@@ -42,7 +42,7 @@ class SegmentEvent(WireModel):
     """The segment."""
 
 
-class ResultEvent(WireModel):
+class ResultEvent(AnswerModel):
     """The answer; the last event of a stream."""
 
     type: Literal["result"] = "result"

@@ -13,7 +13,7 @@ from triologue.schema.asr import (
     AsrWord,
     SpeakerDiarizationSegment,
 )
-from triologue.schema.base import WireModel
+from triologue.schema.base import AnswerModel
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -26,7 +26,7 @@ RECORDING = "recording"
 """What a recording is called in formats that name it, unless the caller does."""
 
 
-class AudioInfo(WireModel):
+class AudioInfo(AnswerModel):
     """The recording that was sent."""
 
     duration: float = Field(ge=0.0)
@@ -42,20 +42,20 @@ Stage = Literal["decoding", "segmentation", "embedding", "clustering", "transcri
 written down, and given to speakers."""
 
 
-class ProcessingInfo(WireModel):
+class ProcessingInfo(AnswerModel):
     """How the answer was made."""
 
     seconds: float = Field(ge=0.0)
     """Time from the start of decoding to the answer, in seconds."""
     rtfx: float = Field(ge=0.0)
     """Audio seconds per processing second: the real-time factor."""
-    stages: dict[Stage, float] = Field(default_factory=dict)
-    """Seconds from the start of each stage to its end, waiting included; some run side by side."""
+    stages: dict[str, float] = Field(default_factory=dict)
+    """Seconds from the start of each `Stage` to its end, waiting included; some run side by side."""
     request_id: str | None = None
     """What the request is called in the log and the traces of the server."""
 
 
-class Result(WireModel):
+class Result(AnswerModel):
     """What every answer says."""
 
     audio: AudioInfo
