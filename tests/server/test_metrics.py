@@ -10,6 +10,7 @@ from triologue import Client, InvalidAudio
 from triologue_server.triton.server import TritonServer
 
 PIPELINE = {"pipeline": "diarized_asr"}
+CORES = ("whisper", "pyannote_segmentation", "speaker_embedding")
 STAGES = ("decoding", "segmentation", "embedding", "clustering", "transcription", "attribution")
 
 
@@ -24,6 +25,8 @@ def test_an_answer_is_counted(over: str, triton: TritonServer, sample: Path) -> 
             for name in ("audio_seconds_sum", "audio_seconds_count", "rtfx_sum", "processing_seconds_sum")
         }
         totals |= {stage: told("triologue_stage_seconds_sum", stage=stage) for stage in STAGES}
+        for core in CORES:
+            totals[core] = told("triologue_core_wait_seconds_count", core=core)
         for name in ("speakers_sum", "speakers_count", "queue_seconds_count", "windows_total"):
             totals[name] = told(f"triologue_{name}")
         return totals
@@ -38,7 +41,8 @@ def test_an_answer_is_counted(over: str, triton: TritonServer, sample: Path) -> 
     assert grown["rtfx_sum"] == pytest.approx(result.processing.rtfx)
     assert grown["processing_seconds_sum"] == pytest.approx(result.processing.seconds)
     assert grown["speakers_sum"] == len(result.speakers) == 2
-    assert grown["windows_total"] >= 1
+    assert grown["windows_total"] == grown["whisper"] >= 1
+    assert min(grown["pyannote_segmentation"], grown["speaker_embedding"]) >= 1
     assert set(result.processing.stages) == set(STAGES)
     for stage, seconds in result.processing.stages.items():
         assert grown[stage] == pytest.approx(seconds, abs=1e-6)

@@ -12,6 +12,7 @@ import triton_python_backend_utils as pb_utils
 
 from triologue.schema import DiarizedResult, ErrorCode, Stage
 from triologue_server.conductor.run import Answer, Pipeline
+from triologue_server.triton.cores import CORES
 from triologue_server.triton.metrics import IN_FLIGHT
 
 _SECONDS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
@@ -71,6 +72,13 @@ class ConductorMetrics:
             label="stage",
             values=get_args(Stage),
         )
+        self._core_wait = _histogram(
+            "triologue_core_wait_seconds",
+            "How long calls of a core waited in the conductor for their turn",
+            buckets=_SECONDS,
+            label="core",
+            values=CORES,
+        )
         self._speakers = _histogram("triologue_speakers", "Speakers of a recording", buckets=_SPEAKERS)
         self._errors = _counter(
             "triologue_errors_total",
@@ -97,6 +105,10 @@ class ConductorMetrics:
         finally:
             self._waiting[""].increment(-1)
         self._waited[""].observe(time.monotonic() - started)
+
+    def core_waited_for(self, core: str, seconds: float) -> None:
+        """Tell how long a call of a core has waited for its turn."""
+        self._core_wait[core].observe(seconds)
 
     def window(self, fell_back: bool) -> None:
         """Tell of an answer of Whisper."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,6 +20,9 @@ from triologue_server.settings import CoreSettings, Settings
 from triologue_server.transcription.processor import Features
 from triologue_server.transcription.window import WINDOW_FRAMES, Hypothesis, WindowOptions
 from triologue_server.triton import core_key
+
+CORES = ("whisper", "pyannote_segmentation", "speaker_embedding")
+"""The models that the conductor calls."""
 
 # What the core can act on; the rest is the conductor's.
 _WINDOW_OPTIONS = set(WindowOptions.model_fields) - {
@@ -70,11 +74,17 @@ class TritonCores:
     Args:
         queues: Where calls of each core wait for their turn; from `queues`.
         heard: Told of each window that Whisper has answered, and whether it needed a higher temperature.
+        waited: Told of each call by its core, and how many seconds it has waited for its turn.
     """
 
-    def __init__(self, queues: Mapping[str, FairQueue], heard: Callable[[bool], None]) -> None:
+    def __init__(
+        self,
+        queues: Mapping[str, FairQueue],
+        heard: Callable[[bool], None],
+        waited: Callable[[str, float], None],
+    ) -> None:
         flows = {queue: queue.flow() for queue in set(queues.values())}
-        self._heard = heard
+        self._heard, self._waited = heard, waited
         self._flows = {core: flows[queue] for core, queue in queues.items()}
 
     async def activity(self, span: NDArray[np.int16], hop: int) -> NDArray[np.uint8]:
@@ -110,7 +120,9 @@ class TritonCores:
                 inputs=[pb_utils.Tensor(name, array[None]) for name, array in inputs.items()],
                 parameters={**core_key.parameters(), **tracing.headers()},
             )
+            asked = time.monotonic()
             async with self._flows[model].place():
+                self._waited(model, time.monotonic() - asked)
                 span.add_event("sent")
                 response = await request.async_exec()
         if response.has_error():

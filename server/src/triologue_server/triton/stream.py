@@ -130,7 +130,7 @@ class StreamServer:
             run = Run(
                 call.pipeline,
                 options,
-                TritonCores(self._queues, self._metrics.window),
+                TritonCores(self._queues, self._metrics.window, self._metrics.core_waited_for),
                 self._decoder.decode,
                 self._diarizer,
                 self._processor,
