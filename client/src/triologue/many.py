@@ -11,6 +11,8 @@ from typing import Generic, TypeVar
 from triologue.audio import Audio
 
 Answer = TypeVar("Answer")
+Given = TypeVar("Given")
+Came = TypeVar("Came")
 
 # Recordings that have been taken, for each that is under way: the next one is at hand when one ends, and a
 # slow one does not hold up those behind it at once when answers are to come in order.
@@ -65,22 +67,44 @@ def in_threads(
         abort: Ends the calls under way; called when the caller has had enough.
     """
 
-    def outcome(index: int, audio: Audio) -> Outcome[Answer]:
+    def outcome(numbered: tuple[int, Audio]) -> Outcome[Answer]:
+        index, audio = numbered
         try:
             return Outcome(index, audio, result=ask(audio))
         except Exception as error:
             return Outcome(index, audio, error=error)
 
-    def first() -> Outcome[Answer]:
+    return through_threads(outcome, enumerate(recordings), concurrency, ordered=ordered, abort=abort)
+
+
+def through_threads(
+    work: Callable[[Given], Came],
+    given: Iterable[Given],
+    concurrency: int,
+    *,
+    ordered: bool,
+    abort: Callable[[], None],
+) -> Generator[Came, None, None]:
+    """Yield what `work` makes of each of what is given, which is taken as there is room for it.
+
+    Args:
+        work: Raises nothing.
+        given: Any number of them.
+        concurrency: Threads.
+        ordered: In the order of what is given, or as it is ready.
+        abort: Ends what is under way; called when the caller has had enough.
+    """
+
+    def first() -> Came:
         future = waiting[0] if ordered else next(iter(wait(waiting, None, FIRST_COMPLETED).done))
         waiting.remove(future)
         return future.result()
 
     pool = ThreadPoolExecutor(concurrency, "triologue")
-    waiting: list[Future[Outcome[Answer]]] = []
+    waiting: list[Future[Came]] = []
     try:
-        for index, audio in enumerate(recordings):
-            waiting.append(pool.submit(outcome, index, audio))
+        for each in given:
+            waiting.append(pool.submit(work, each))
             if len(waiting) >= _TAKEN * concurrency:
                 yield first()
         while waiting:

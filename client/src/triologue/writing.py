@@ -6,6 +6,17 @@ import secrets
 import shutil
 from pathlib import Path
 
+UNWRITABLE = "UNWRITABLE"
+"""The code of a result that could not be written."""
+
+PARTS = ".triologue-*.part"
+"""What files are called while they are written: hidden, so that nobody takes them."""
+
+
+def part_name() -> str:
+    """Return a name for a file that is being written, which nothing else has."""
+    return PARTS.replace("*", secrets.token_hex(6))
+
 
 def write_whole(path: Path, text: str, *, is_private: bool = False) -> None:
     """Write a file as a whole, or leave the one there is as it was.
@@ -27,8 +38,8 @@ def write_whole(path: Path, text: str, *, is_private: bool = False) -> None:
         # A folder that can be written to would let it be replaced all the same.
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     path = Path(os.path.realpath(path))
-    # Beside it, since a file does not move between disks in one step, and hidden, so that nobody takes it.
-    beside = path.with_name(f".triologue-{secrets.token_hex(6)}.part")
+    # Beside it, since a file does not move between disks in one step.
+    beside = path.with_name(part_name())
     try:
         beside.touch(0o600 if is_private else 0o666, exist_ok=False)
         beside.write_text(text, encoding="utf-8", errors="surrogateescape")

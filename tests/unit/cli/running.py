@@ -60,3 +60,9 @@ def seen(result: Result) -> list[dict[str, Any]]:
 def logged(stderr: str | bytes) -> list[dict[str, Any]]:
     """Return what was logged by --json: every line of standard error has to be an object."""
     return [json.loads(line) for line in stderr.splitlines()]
+
+
+def echo_seen(result: str) -> dict[str, Any]:
+    """Return what the servers saw of the call whose JSON result it is, which `echo` puts into a warning."""
+    seen: dict[str, Any] = json.loads(json.loads(result)["warnings"][0])
+    return seen

@@ -1,4 +1,4 @@
-"""The command line: `triologue transcribe`, `diarize`, `enroll`, `health` and `models`."""
+"""The command line: `triologue transcribe`, `diarize`, `batch`, `enroll`, `health` and `models`."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from triologue import __version__
-from triologue.cli import diarize, enroll, state, transcribe
+from triologue.cli import batch, diarize, enroll, state, transcribe
 from triologue.cli.help import SectionedCommand
 from triologue.cli.statuses import Status
 from triologue.cli.stdout import drop_what_is_left, prepare_stdout
@@ -59,6 +59,7 @@ def _add(command: Callable[..., None], short_help: str, epilog: str | None = Non
 
 _add(transcribe.transcribe, "Write down what is said, and by whom.", transcribe.EXAMPLES)
 _add(diarize.diarize, "Find who speaks when.", diarize.EXAMPLES)
+_add(batch.batch, "Work on an archive that a manifest names.", batch.EXAMPLES)
 _add(enroll.enroll, "Learn the voice of a person.")
 _add(state.health, "Show whether the server is ready.")
 _add(state.models, "Show what models the server has.")

@@ -8,13 +8,13 @@ import typer
 from triologue.cli.connection import Connection, reported
 from triologue.cli.groups import with_groups
 from triologue.cli.reports import waiting, write_stderr
-from triologue.cli.run import UNWRITABLE
 from triologue.cli.statuses import Status
 from triologue.cli.stdout import write_stdout
 from triologue.cli.targets import needs_folder
 from triologue.cli.voices import voices_in
 from triologue.schema import KnownSpeaker
 from triologue.voices import to_text, with_voice, write_voices
+from triologue.writing import UNWRITABLE
 
 
 @with_groups

@@ -91,6 +91,11 @@ class JsonLog:
 
 
 def _write(event: str, source: Source | None, **fields: object) -> None:
+    write_event(event, None if source is None else source.name, **fields)
+
+
+def write_event(event: str, recording: str | None, **fields: object) -> None:
+    """Write the line of an event, of a recording or of all."""
     # In ASCII, so that no language of the system and no name of a file can keep a line from being written.
-    about = {} if source is None else {"recording": source.name}
-    write_stderr(json.dumps({"event": event, **about, **fields}))
+    about = {} if recording is None else {"recording": recording}
+    write_stderr(json.dumps({"event": event, **about, **fields}, default=str))

@@ -9,7 +9,12 @@ from triologue.cli.groups import choice
 from triologue.formats import FORMATS
 
 
-def _known_formats(names: list[str] | None) -> list[str]:
+def known_formats(names: list[str] | None) -> list[str]:
+    """Return names of formats, each of which there is.
+
+    Raises:
+        typer.BadParameter: There is no such format.
+    """
     for name in names or []:
         if name not in FORMATS:
             raise typer.BadParameter(f"{name!r} is not one of {', '.join(FORMATS)}")
@@ -36,7 +41,7 @@ class Writing:
             "--format",
             "-f",
             metavar="|".join(FORMATS),
-            callback=_known_formats,
+            callback=known_formats,
             autocompletion=choice(list(FORMATS)),
             rich_help_panel="Output",
             help="How results are written; give several with a folder as --output. By default as the ending "

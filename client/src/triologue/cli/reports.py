@@ -185,7 +185,7 @@ def report_for(recordings: int, stages: int, *, as_json: bool, is_quiet: bool) -
 
         return JsonLog(is_quiet=is_quiet)
     several = recordings > 1
-    if is_quiet or not _shows_bars():
+    if is_quiet or not shows_bars():
         return Prose(several=several, is_quiet=is_quiet)
     from triologue.cli.bars import Bars
 
@@ -195,7 +195,7 @@ def report_for(recordings: int, stages: int, *, as_json: bool, is_quiet: bool) -
 @contextmanager
 def waiting(name: str) -> Iterator[None]:
     """Show on a terminal that something is waited for."""
-    if not _shows_bars():
+    if not shows_bars():
         yield
         return
     from rich.console import Console
@@ -216,5 +216,6 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _shows_bars() -> bool:
+def shows_bars() -> bool:
+    """Say whether standard error is a terminal that bars can be drawn on."""
     return sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")

@@ -13,10 +13,7 @@ from triologue.cli.statuses import Status, status_of
 from triologue.cli.targets import Target
 from triologue.protocol.request import AnyAnswer
 from triologue.schema import ErrorCode, Event, InfoEvent, SegmentEvent, TriologueError
-from triologue.writing import write_whole
-
-UNWRITABLE = "UNWRITABLE"
-"""The code of a result that could not be written."""
+from triologue.writing import UNWRITABLE, write_whole
 
 # Results that wait for their turn at standard output, for each call at once: no more are begun meanwhile.
 _HELD = 2

@@ -2,13 +2,8 @@
 
 from enum import IntEnum
 
-from triologue.schema import (
-    AccessDenied,
-    InvalidOption,
-    NotFound,
-    ServerOverloaded,
-    ServerUnavailable,
-)
+from triologue.schema import InvalidOption
+from triologue.schema.errors import OF_THE_SERVER
 
 
 class Status(IntEnum):
@@ -39,6 +34,6 @@ def status_of(error: Exception) -> Status:
     """
     if isinstance(error, InvalidOption):
         return Status.USAGE
-    if isinstance(error, ServerUnavailable | ServerOverloaded | AccessDenied | NotFound):
+    if isinstance(error, OF_THE_SERVER):
         return Status.SERVER
     return Status.FAILED

@@ -88,11 +88,12 @@ class Request(Generic[AnyResult]):
 
 AnyAnswer = TranscriptionResult | DiarizationResult
 
-_PIPELINES: dict[str, tuple[type[WireModel], type[AnyAnswer]]] = {
+PIPELINES: dict[str, tuple[type[WireModel], type[AnyAnswer]]] = {
     "diarized_asr": (DiarizedAsrOptions, DiarizedTranscriptionResult),
     "transcription": (WhisperParams, TranscriptionResult),
     "diarization": (PyannoteSpeakerDiarizationParams, DiarizationResult),
 }
+"""The options that each pipeline takes, and its answer."""
 
 
 def transcription(
@@ -143,9 +144,9 @@ def any_of(
     Raises:
         InvalidOption: There is no such pipeline, or it does not take an option.
     """
-    if pipeline not in _PIPELINES:
-        raise InvalidOption(f"pipeline: give one of {', '.join(_PIPELINES)} (got {pipeline!r})")
-    option_type, result_type = _PIPELINES[pipeline]
+    if pipeline not in PIPELINES:
+        raise InvalidOption(f"pipeline: give one of {', '.join(PIPELINES)} (got {pipeline!r})")
+    option_type, result_type = PIPELINES[pipeline]
     return Request(pipeline, _parameters(option_type, options, fields), result_type, events)
 
 

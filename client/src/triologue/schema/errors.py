@@ -136,6 +136,9 @@ class InternalError(TriologueError):
     code = ErrorCode.INTERNAL
 
 
+OF_THE_SERVER = (ServerUnavailable, ServerOverloaded, AccessDenied, NotFound)
+"""Errors that every other recording would meet as well."""
+
 _ERRORS: tuple[type[TriologueError], ...] = (
     InvalidAudio,
     InvalidOption,
