@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Iterable
 from itertools import takewhile
 
 from triologue.batch.manifest import Entry
+from triologue.batch.place import Place
 from triologue.batch.row import Row
 from triologue.batch.worker import Plan, Worker
 from triologue.client import Client
@@ -26,10 +27,11 @@ def on_threads(
 
     Raises:
         ImportError: An extra is not installed.
-        OSError: The place cannot be reached.
+        OSError: The place cannot be reached or written to.
         ValueError: `jobs` is below 1.
     """
     check_concurrency(jobs)
+    Place(plan.place).prepare()
     worker = Worker(plan, connect)
     wanted = takewhile(lambda _: not worker.is_stopped, entries)
     return through_threads(worker, wanted, jobs, ordered=False, abort=worker.close)

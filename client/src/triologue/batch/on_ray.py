@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from triologue.batch.errors import EngineError
 from triologue.batch.files import extra, file_system
 from triologue.batch.manifest import Entry
+from triologue.batch.place import Place
 from triologue.batch.row import Row
 from triologue.batch.worker import Plan, Worker
 from triologue.client import Client
@@ -54,12 +55,14 @@ def on_ray(
 
     Raises:
         ImportError: An extra is not installed.
+        OSError: The place cannot be reached or written to.
         ValueError: `jobs` is below 1, or processes do not share the place.
     """
     check_concurrency(jobs)
     if "memory" in file_system(plan.place)[0].protocol:
         raise ValueError(f"{plan.place}: each of Ray's processes has a memory of its own")
     ray = _ray()
+    Place(plan.place).prepare()
     rows = [{"entry": json.dumps(asdict(entry), default=str)} for entry in entries]
     tasks = max(1, min(len(rows), _MOST_TASKS))
     given = ray.data.from_items(rows, override_num_blocks=tasks)
@@ -96,11 +99,15 @@ def running(address: str | None = None) -> Iterator[None]:
         ConnectionError: There is no cluster.
         ImportError: The extra `ray` is not installed.
     """
+    # Its core writes to standard error, past any logger.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     ray = _ray()
     if ray.is_initialized():
         yield
         return
-    ray.init(address, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    # "local", since Ray by itself would take up any cluster that was last started on this machine.
+    where = address or os.environ.get("RAY_ADDRESS") or "local"
+    ray.init(where, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     ray.data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:

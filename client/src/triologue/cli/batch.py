@@ -131,8 +131,6 @@ def batch(
     with _refused("MANIFEST"):
         named = Manifest(manifest)
         count = named.check()
-    with _refused("--output"):
-        place.prepare()
     plan = Plan(place.url, name, fields, tuple(formats or ()), again)
     connection.client().close()  # Refuses what is no server or certificate, before anything begins.
     with ExitStack() as stack:
@@ -141,12 +139,19 @@ def batch(
         if engine is Engine.RAY:
             with _refused("--engine"):
                 stack.enter_context(running(ray_address))
-                rows = rows_of(on_ray(named.entries(), plan, connection.client, jobs=working.jobs))
-        else:
-            rows = on_threads(named.entries(), plan, connection.client, jobs=working.jobs)
+        with _refused("--output"):
+            rows = _rows(engine, named, plan, connection, working.jobs)
         status = _go(rows, count, working, file)
     if status is not Status.WELL:
         raise typer.Exit(status)
+
+
+def _rows(
+    engine: Engine, manifest: Manifest, plan: Plan, connection: Connection, jobs: int
+) -> Generator[Row, None, None]:
+    if engine is Engine.RAY:
+        return rows_of(on_ray(manifest.entries(), plan, connection.client, jobs=jobs))
+    return on_threads(manifest.entries(), plan, connection.client, jobs=jobs)
 
 
 def _go(rows: Generator[Row, None, None], count: int, working: Working, summary: TextIO | None) -> Status:
