@@ -118,21 +118,22 @@ def test_ray_writes_the_same_and_once(
     triton: TritonServer, lines: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    manifest, connect = jsonl(tmp_path, lines), partial(Client, triton.http_url)
+    manifest, connect = jsonl(tmp_path, lines[:3]), partial(Client, triton.http_url)
+    good = GOOD[:2]
     here, there = tmp_path / "here", tmp_path / "there"
     expected = statuses(on_threads(manifest.entries(), Plan(str(here), formats=("srt",)), connect, jobs=2))
-    assert expected == {**dict.fromkeys(GOOD, "finished"), "broken": "INVALID_AUDIO"}
+    assert expected == {**dict.fromkeys(good, "finished"), "broken": "INVALID_AUDIO"}
     plan = Plan(str(there), formats=("srt",))
     with running():
         first = on_ray(manifest.entries(), plan, connect, jobs=2)
         assert statuses(rows_of(first)) == expected
         written = {path: path.stat().st_mtime_ns for path in there.iterdir()}
-        on_ray(manifest.entries(), plan, connect, jobs=2).write_parquet(str(tmp_path / "rows"))
+        on_ray(manifest.entries(), plan, connect).write_parquet(str(tmp_path / "rows"))
     rows = parquet.read_table(tmp_path / "rows").to_pylist()
     assert {row["id"]: row["code"] or row["status"] for row in rows} == {
-        **dict.fromkeys(GOOD, "skipped"),
+        **dict.fromkeys(good, "skipped"),
         "broken": "INVALID_AUDIO",
     }
     assert sorted(path.name for path in written) == sorted(path.name for path in here.iterdir())
     assert all(written[path] == path.stat().st_mtime_ns for path in written if "broken" not in path.name)
-    assert [words(there, name) for name in GOOD] == [words(here, name) for name in GOOD]
+    assert [words(there, name) for name in good] == [words(here, name) for name in good]

@@ -1,16 +1,22 @@
 """Archives on small servers: what is done once, what fails by itself, and what ends the work."""
 
+import inspect
 import json
 import os
+import re
 import signal
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import fsspec
 import pytest
 from tests.unit.cli.running import Serve, echo_seen, logged, plain, refusing, run, start
+
+import triologue.cli.progress
+from triologue.batch.manifest import KEYS
+from triologue.batch.row import Came, Row
 
 Line = dict[str, Any]
 
@@ -250,3 +256,13 @@ def test_a_run_that_is_ended_goes_on_where_it_was(stop: signal.Signals, tmp_path
     assert result.exit_code == 0
     assert f"{len(done)} skipped" in result.stderr
     assert files(out) == [f"{name}.json" for name in "abcdef"]
+
+
+def test_the_page_names_every_event_and_column() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "batch.md").read_text(encoding="utf-8")
+    events = set(re.findall(r'write_event\(\s*"(\w+)"', inspect.getsource(triologue.cli.progress)))
+    assert len(events) == 5
+    for event in events:
+        assert f"| `{event}` |" in page
+    for field in [*Row.__dataclass_fields__, *KEYS, *get_args(Came)[:3]]:
+        assert f"`{field}`" in page

@@ -95,7 +95,7 @@ def test_a_key_is_never_shown(recording: Path, free_port: int) -> None:
         assert "7f3a" not in result.output
 
 
-@pytest.mark.parametrize("command", ["transcribe", "diarize", "enroll", "health", "models"])
+@pytest.mark.parametrize("command", ["transcribe", "diarize", "batch", "enroll", "health", "models"])
 def test_help_says_what_the_exit_status_means(command: str) -> None:
     shown = " ".join(run(command, "--help").stdout.split())
     for status, meaning in MEANINGS.items():
