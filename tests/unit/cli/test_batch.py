@@ -188,6 +188,18 @@ def test_events_for_scripts(tmp_path: Path, serve: Serve) -> None:
     assert told[-1]["status"] == 1
 
 
+def test_a_terminal_gets_a_bar_and_errors_above_it(
+    tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(triologue.cli.progress, "shows_bars", lambda: True)
+    manifest = archive(tmp_path, *recordings("a", "b", "c"))
+    with serve("http", refusing(b"b", "INVALID_AUDIO: no")) as url:
+        result = run("batch", manifest, "-o", tmp_path / "out", url=url, TTY_COMPATIBLE="1")
+    assert "error: INVALID_AUDIO: b: no" in result.stderr
+    assert "3 of 3 recordings · 1 failed · 0.0 h of audio · RTFx " in result.stderr
+    assert "3 recordings: 2 finished, 1 failed" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

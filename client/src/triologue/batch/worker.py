@@ -1,5 +1,7 @@
 """One recording of an archive, from its line to its results: the same for whatever engine it runs on."""
 
+import errno
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -151,6 +153,8 @@ def _told(error: Exception) -> tuple[str, str]:
 
 
 def _why(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return os.strerror(errno.ENOENT)  # Not every file system says more than its name.
     return getattr(error, "strerror", None) or str(error)
 
 
