@@ -179,9 +179,11 @@ def test_events_for_scripts(tmp_path: Path, serve: Serve) -> None:
     out = tmp_path / "out"
     with serve("http", refusing(b"b", "INVALID_AUDIO: no")) as url:
         told = logged(run("batch", manifest, "-o", out, "--json", url=url).stderr)
+        (refused,) = logged(run("batch", manifest, "-o", out, "--json", "--beam-size", "0", url=url).stderr)
         quiet = logged(run("batch", manifest, "-o", out, "--json", "--quiet", url=url).stderr)
     assert [line["event"] for line in quiet] == ["skipped", "failed", "summary"]
     assert [line["event"] for line in told] == ["finished", "progress", "failed", "summary"]
+    assert (refused["event"], refused["code"]) == ("failed", "INVALID_OPTION")
     assert told[0]["recording"] == "a"
     assert told[0]["metadata"] == {"n": 1}
     assert told[-1]["audio_seconds"] == 30.0

@@ -5,7 +5,7 @@ import logging
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from triologue.batch.errors import EngineError
@@ -62,7 +62,10 @@ def on_ray(
     if "memory" in file_system(plan.place)[0].protocol:
         raise ValueError(f"{plan.place}: each of Ray's processes has a memory of its own")
     ray = _ray()
-    Place(plan.place).prepare()
+    place = Place(plan.place)
+    place.prepare()
+    # A relative path means something else to a process that runs elsewhere.
+    plan = replace(plan, place=place.url)
     rows = [{"entry": json.dumps(asdict(entry), default=str)} for entry in entries]
     tasks = max(1, min(len(rows), _MOST_TASKS))
     given = ray.data.from_items(rows, override_num_blocks=tasks)
@@ -79,8 +82,10 @@ def rows_of(dataset: "Dataset") -> Generator[Row, None, None]:
     from ray.exceptions import RayError
 
     try:
-        for row in dataset.iter_rows():
-            yield Row(**{**row, "metadata": json.loads(row["metadata"])})
+        # None is fetched ahead, or the row of one would be told when the next has ended.
+        for table in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+            for row in table.to_pylist():
+                yield Row(**{**row, "metadata": json.loads(row["metadata"])})
     except RayError as error:
         # Before its last line there is a traceback.
         raise EngineError(f"Ray gave up: {str(error).strip().splitlines()[-1]}") from error

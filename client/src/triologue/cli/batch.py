@@ -20,7 +20,7 @@ from triologue.cli.flags import with_flags
 from triologue.cli.groups import choice, with_groups
 from triologue.cli.parameters import Working, known_formats
 from triologue.cli.progress import Totals, progress_for
-from triologue.cli.reports import one_line, write_stderr
+from triologue.cli.reports import one_line
 from triologue.cli.statuses import Status
 from triologue.cli.voices import with_voices
 from triologue.formats import FORMATS
@@ -124,7 +124,7 @@ def batch(
     """Work on an archive: thousands of recordings named in a manifest, each result written once."""
     name: Pipeline = pipeline.value
     fields = with_voices(fields)
-    _check_options(name, fields)
+    _check_options(name, fields, as_json=working.as_json)
     _check_formats(formats or [], name, fields)
     with _refused("--output"):
         place = Place(output)
@@ -196,11 +196,11 @@ def _refused(hint: str) -> Iterator[None]:
         raise typer.BadParameter(one_line(str(error)), param_hint=hint) from None
 
 
-def _check_options(pipeline: Pipeline, fields: dict[str, Any]) -> None:
+def _check_options(pipeline: Pipeline, fields: dict[str, Any], *, as_json: bool) -> None:
     try:
         parse_parameters(PIPELINES[pipeline][0], fields)
     except InvalidOption as error:
-        write_stderr(f"error: {error.code.value}: {one_line(error.message)}")
+        progress_for(as_json=as_json, is_quiet=True).broke_off(error.code.value, error.message)
         raise typer.Exit(Status.USAGE) from None
 
 
