@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Literal
 
@@ -167,6 +167,17 @@ def plan(number: int, uploads: Uploads, seed: int) -> list[Planned]:
     """Plan so many requests."""
     chance = random.Random(seed)  # noqa: S311
     return [_planned(turn, ending, uploads, chance) for turn, ending in enumerate(endings(number, chance))]
+
+
+def largest(times: int, uploads: Uploads) -> list[Planned]:
+    """Plan uploads that are refused for their size, so many in a row for each pipeline."""
+    chance = random.Random(0)  # noqa: S311
+    one = _planned(0, Ending.TOO_LARGE, uploads, chance)
+    return [
+        replace(one, number=number, pipeline=pipeline, way=Way.PLAIN_GRPC, options={}, streams=False)
+        for pipeline in _PIPELINES
+        for number in range(times)
+    ]
 
 
 def _planned(number: int, ending: Ending, uploads: Uploads, chance: random.Random) -> Planned:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.soak.sampling import Sample
-from benchmarks.soak.verdict import FILES, MEMORY, SEGMENTS, SHARED, THREADS, Measure
+from benchmarks.soak.verdict import ALLOCATED, FILES, MEMORY, THREADS, WRITTEN, Measure
 
 POINTS = 120
 """Of each line, at most."""
@@ -19,7 +19,7 @@ _GREY, _BLUE, _ORANGE = "#808080", "#3b8bd6", "#d9822b"
 _IN_FLIGHT = Measure("unfinished", "requests", lambda sample: sample.unfinished or 0)
 _PANELS: Mapping[str, Sequence[Measure]] = {
     "memory, MB": (MEMORY,),
-    "shared memory": (SHARED, SEGMENTS),
+    "shared memory, MB": (WRITTEN, ALLOCATED),
     "threads and open files": (THREADS, FILES),
     "recordings and requests under way": (_IN_FLIGHT,),
 }
@@ -63,7 +63,7 @@ def _draw(axes: Axes, samples: Sequence[Sample], measures: Sequence[Measure]) ->
     minutes = [(sample.at - began) / 60 for sample in samples]
     for measure, color in zip(measures, (_BLUE, _ORANGE), strict=False):
         values = [measure.of(sample) for sample in samples]
-        axes.plot(minutes, values, color=color, linewidth=1.2, label=measure.unit)
+        axes.plot(minutes, values, color=color, linewidth=1.2, label=measure.what)
     if len(measures) > 1:
         axes.legend(loc="lower right", ncols=len(measures), frameon=False)
     axes.set_ylim(bottom=0)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks.processes import SHARED_MEMORY, descendants, memory_mb
+from benchmarks.processes import descendants, memory_mb
+from benchmarks.soak.segments import Segments, segments
 from triologue_server.decoding import worker
 from triologue_server.triton.metrics import IN_FLIGHT
 
@@ -25,7 +26,6 @@ PENDING = "nv_inference_pending_request_count"
 INTERVAL_S = 1.0
 
 _PROC = Path("/proc")
-_BLOCK = 512  # bytes, in which the size of a file on disk is told
 _TIMEOUT_S = 5.0
 _POLL_S = 0.2
 _REST_S = 5.0  # in which threads end, connections close, and memory that is not needed any more goes back
@@ -44,13 +44,13 @@ class Sample:
     memory_mb: float
     """Memory of all processes, what they share counted once; in megabytes."""
     files: int
-    """Open files, sockets and pipes of those that are to last, without their connections to decoders."""
+    """Open files, sockets and pipes of those that are to last, without those to decoders, and these:"""
+    abandoned: int
+    """Sockets whose connection has ended, for the kernel too, and which are open all the same."""
     threads: int
     """Threads of those that are to last."""
-    segments: int
-    """Segments of shared memory."""
-    shared_mb: float
-    """What is written in them, in megabytes."""
+    shared: Segments
+    """Shared memory."""
     in_flight: int | None
     """Recordings that are worked on or wait, as the server tells; `None` where it does not."""
     pending: int | None
@@ -106,16 +106,16 @@ class Watch:
             decoders = [process for process in everybody if _is_decoder(process)]
             processes = set(everybody).difference(decoders)
             in_flight, pending = self._gauges()
-            segments = _sizes(SHARED_MEMORY.glob(f"{self._prefix}*"))
+            abandoned = abandoned_sockets(processes)
             found = Sample(
                 at=self.now,
                 processes=frozenset(processes),
                 decoders=len(decoders),
                 memory_mb=memory_mb(everybody),
-                files=_entries(processes, "fd") - len(decoders),
+                files=_entries(processes, "fd") - len(decoders) - abandoned,
+                abandoned=abandoned,
                 threads=_entries(processes, "task"),
-                segments=len(segments),
-                shared_mb=sum(segments) / 1e6,
+                shared=segments(self._prefix),
                 in_flight=in_flight,
                 pending=pending,
             )
@@ -160,15 +160,6 @@ def _whole(value: float | None) -> int | None:
     return None if value is None else round(value)
 
 
-def _sizes(files: Iterable[Path]) -> list[int]:
-    """Return how many bytes each file takes, of those that are still there."""
-    found = []
-    for file in files:
-        with suppress(FileNotFoundError):
-            found.append(file.stat().st_blocks * _BLOCK)
-    return found
-
-
 def _entries(processes: Iterable[int], folder: str) -> int:
     """Count what is in a folder of each process; nothing where it has ended."""
     count = 0
@@ -176,3 +167,21 @@ def _entries(processes: Iterable[int], folder: str) -> int:
         with suppress(FileNotFoundError, ProcessLookupError):
             count += sum(1 for _ in (_PROC / str(process) / folder).iterdir())
     return count
+
+
+def abandoned_sockets(processes: Iterable[int]) -> int:
+    """Count the sockets of processes that the kernel lists neither as a connection nor as waiting for one."""
+    sockets = {file[8:-1] for process in processes for file in _files(process) if file.startswith("socket:")}
+    for table, column in (("tcp", 9), ("tcp6", 9), ("udp", 9), ("udp6", 9), ("unix", 6)):
+        lines = (_PROC / "net" / table).read_text().splitlines()[1:]
+        sockets.difference_update(line.split()[column] for line in lines)
+    return len(sockets)
+
+
+def _files(process: int) -> list[str]:
+    found = []
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for link in (_PROC / str(process) / "fd").iterdir():
+            with suppress(FileNotFoundError):
+                found.append(str(link.readlink()))
+    return found

@@ -17,12 +17,24 @@ class Measure(NamedTuple):
 
 MEMORY = Measure("memory", "MB", lambda sample: sample.memory_mb)
 FILES = Measure("open files", "files", lambda sample: sample.files)
+ABANDONED = Measure("sockets without a connection", "sockets", lambda sample: sample.abandoned)
 THREADS = Measure("threads", "threads", lambda sample: sample.threads)
-SEGMENTS = Measure("shared memory", "segments", lambda sample: sample.segments)
-SHARED = Measure("shared memory", "MB", lambda sample: sample.shared_mb)
+SEGMENTS = Measure("shared memory", "segments", lambda sample: sample.shared.number)
+ALLOCATED = Measure("shared memory in use", "MB", lambda sample: sample.shared.allocated_mb)
+WRITTEN = Measure("shared memory ever written", "MB", lambda sample: sample.shared.written_mb)
 PROCESSES = Measure("processes of Triton and the models", "processes", lambda sample: len(sample.processes))
 DECODERS = Measure("processes that decode", "processes", lambda sample: sample.decoders)
-MEASURES = (MEMORY, FILES, THREADS, SEGMENTS, SHARED, PROCESSES, DECODERS)
+MEASURES = (
+    MEMORY,
+    FILES,
+    ABANDONED,
+    THREADS,
+    SEGMENTS,
+    ALLOCATED,
+    WRITTEN,
+    PROCESSES,
+    DECODERS,
+)
 
 
 def at_most(name: str, value: float, goal: float) -> Goal:

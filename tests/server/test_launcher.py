@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -508,6 +509,17 @@ def test_serve_starts_again_what_has_died(dies: str, launch: Callable[..., Launc
     assert infer(url, 0.25).json()["outputs"][0]["data"] == [0.25]
     assert launcher.signal(signal.SIGTERM) == 0
     traces.assert_none()
+
+
+def test_triton_may_have_many_open_files(repository: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+    try:
+        with TritonServer(tiny(repository)) as server:
+            limit, _ = resource.prlimit(server._process.pid, resource.RLIMIT_NOFILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert limit == min(hard, 65_536)
 
 
 def test_what_dies_again_and_again_is_given_up(

@@ -4,6 +4,8 @@ import asyncio
 import dataclasses
 import os
 import random
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -25,7 +27,8 @@ from benchmarks.soak.leaving import break_off_upload, hang_up
 from benchmarks.soak.overload import Calls, Reply, offered, recovered, sustained
 from benchmarks.soak.plain import http_request
 from benchmarks.soak.plan import ENDS_WITH, SHARES, Ending, Planned, Way, endings, plan
-from benchmarks.soak.sampling import Sample, Watch
+from benchmarks.soak.sampling import Sample, Watch, abandoned_sockets
+from benchmarks.soak.segments import Segments
 from benchmarks.soak.streams import Stream, is_same
 from benchmarks.soak.uploads import AUDIO_HOURS, UPLOAD_MB, Uploads
 from benchmarks.soak.verdict import percentile
@@ -183,7 +186,7 @@ class TestAnswers:
         assert not is_same(one, other)
 
 
-REST = Sample(0.0, frozenset({7, 8}), 2, 1000.0, 50, 100, 3, 10.0, 0, 0)
+REST = Sample(0.0, frozenset({7, 8}), 2, 1000.0, 50, 1, 100, Segments(3, 10.0, 2.0), 0, 0)
 
 
 def values(goals: list[Goal]) -> dict[str, tuple[float, bool]]:
@@ -207,9 +210,12 @@ class TestMixed:
         ("changes", "goal", "value"),
         [
             ({"memory_mb": 1060.0}, "memory, growth in %", 6.0),
-            ({"files": 55}, "open files, more than before", 5),
+            ({"files": 51}, "open files, more than before", 1),
+            ({"abandoned": 2}, "sockets without a connection, more than before", 1),
             ({"threads": 106}, "threads, more than before", 6),
-            ({"segments": 4}, "segments of shared memory, more than before", 1),
+            ({"shared": Segments(4, 10.0, 2.0)}, "segments of shared memory, more than before", 1),
+            ({"shared": Segments(3, 10.0, 4.5)}, "shared memory in use, more than before in MB", 2.5),
+            ({"shared": Segments(3, 10.6, 2.0)}, "shared memory ever written, growth in %", 6.0),
             ({"processes": frozenset({7, 9})}, "processes that ended or came", 2),
             ({"in_flight": 2, "pending": 1}, "recordings and requests without an end", 3),
             ({"pending": None}, "recordings and requests without an end", 1),
@@ -468,7 +474,7 @@ class TestWatch:
             assert child.stdout is not None
             child.stdout.readline()
             try:
-                segment.write_bytes(bytes(100_000))
+                segment.write_bytes(bytes(40) + struct.pack("<QQ", 30_000, 100_000) + bytes(99_944))
                 with Watch(metrics_url, prefix, interval_s=0.02) as watch:
                     found = watch.look()
                     while len(watch.samples) < 5:
@@ -480,14 +486,24 @@ class TestWatch:
         assert found.memory_mb > 1
         assert found.threads >= 2
         assert found.files >= 3
-        assert found.segments == 1
-        assert found.shared_mb == pytest.approx(0.1, abs=0.01)
+        assert found.shared == (1, pytest.approx(0.1, abs=0.01), 0.03)
         assert (found.in_flight, found.pending, found.unfinished) == (3, 6, 9)
         assert [sample.at for sample in watch.samples] == sorted(sample.at for sample in watch.samples)
 
     def test_a_server_that_does_not_tell(self) -> None:
         with Watch("http://127.0.0.1:9/metrics", "triologue_no_such_") as watch:
             assert watch.look().unfinished is None
+
+
+def test_a_socket_without_a_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.socket() as ours:
+        before = abandoned_sockets([os.getpid()])
+        ours.connect(listening.getsockname())
+        theirs, _ = listening.accept()
+        with theirs:
+            assert abandoned_sockets([os.getpid()]) == before - 1
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert abandoned_sockets([os.getpid()]) == before
 
 
 class TestLeaving:

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -10,13 +11,16 @@ from contextlib import suppress
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+_OPEN_FILES = 65_536
 
 
 def spawn_group(command: Sequence[str], environment: Mapping[str, str]) -> "subprocess.Popen[str]":
     """Start a command as the leader of a process group of its own, with its output on a pipe.
 
-    It gets SIGTERM when the thread that calls this ends, be it by SIGKILL of the process.
+    It gets SIGTERM when the thread that calls this ends, be it by SIGKILL of the process. It may have as many
+    open files as this process could have.
     """
+    _allow_open_files()
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
     def follow_parent() -> None:
@@ -35,6 +39,14 @@ def spawn_group(command: Sequence[str], environment: Mapping[str, str]) -> "subp
         start_new_session=True,
         preexec_fn=follow_parent,
     )
+
+
+def _allow_open_files() -> None:
+    """Raise what is set low by default, for programs that know none above 1023: each caller is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def kill_group(leader: "subprocess.Popen[str]") -> None:
