@@ -1,12 +1,15 @@
 """The log of the launcher, for machines."""
 
 import json
+import logging
 from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 
 from triologue_server.triton.log import JsonLog
+from triologue_server.triton.observing import begin
+from triologue_server.triton.output import unquoted
 
 
 @pytest.fixture
@@ -45,7 +48,12 @@ def test_what_the_launcher_says(last: Any, text: str, level: str, message: str) 
         (r'E1126 08:52:54.149444 1 pb_stub.cc:930] "one\nand \"two\""', "error", 'one\nand "two"'),
         (r'E1126 08:52:54.149444 1 pb_stub.cc:930] "no \escape\n"', "error", "no \\escape\n"),
         ('E1126 08:52:54.149444 1 pb_stub.cc:930] "', "error", '"'),
-        ("Traceback (most recent call last):", "error", "Traceback (most recent call last):"),
+        ("a library has printed this", "info", "a library has printed this"),
+        (
+            'E1126 08:52:54.149444 1 cuda.cc:1] "CudaDriverHelper is missing"',
+            "info",
+            "CudaDriverHelper is missing",
+        ),
         ('I1126 08:52:54.149444 23256 a.py:1] "recording of somebody"', "info", "recording of somebody"),
     ],
 )
@@ -59,3 +67,27 @@ def test_a_recording_is_told_in_fields(last: Any) -> None:
     quoted = json.dumps(f"recording {json.dumps(fields)}")
     JsonLog().output(f"I1126 08:52:54.149444 23256 entry.py:99] {quoted}")
     assert last() == {"level": "info", "message": "recording", **fields}
+
+
+def test_what_a_model_logs_is_one_line_with_all_of_it(last: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    logger = logging.getLogger()
+    handlers = list(logger.handlers)
+    try:
+        begin("whisper")
+        try:
+            raise ValueError('of "two"\nlines')
+        except ValueError as error:
+            logging.getLogger("triologue_server").error("a request failed", exc_info=error)
+        logging.getLogger("triologue_server").warning("beware")
+    finally:
+        for handler in set(logger.handlers) - set(handlers):
+            logger.removeHandler(handler)
+    failed, warned = capsys.readouterr().err.splitlines()
+    JsonLog().output(warned)
+    assert last() == {"level": "warning", "message": "beware"}
+    JsonLog().output(failed)
+    found = last()
+    assert found["level"] == "error"
+    assert found["message"].startswith("a request failed\nTraceback (most recent call last):\n")
+    assert found["message"].endswith('ValueError: of "two"\nlines')
+    assert unquoted(failed).splitlines()[1] == "Traceback (most recent call last):"

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import triton_python_backend_utils as pb_utils
 
-from triologue_server import tracing
 from triologue_server.settings import Settings
+from triologue_server.triton import observing
 from triologue_server.triton.stream import StreamServer
 
 
@@ -16,7 +16,7 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Load the diarization pipeline, without its weights."""
-        tracing.begin(args["model_name"])
+        observing.begin(args["model_name"])
         self._server = StreamServer(Settings())
 
     async def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> None:

@@ -8,10 +8,10 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
-from triologue_server import tracing
 from triologue_server.diarization.networks import load_networks, workers_of
 from triologue_server.diarization.segmentation import SegmentationModel
 from triologue_server.settings import Settings
+from triologue_server.triton import observing
 from triologue_server.triton.placement import torch_device_of
 from triologue_server.triton.rows import RowServer, audio_of
 
@@ -21,7 +21,7 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Load the segmentation network."""
-        tracing.begin(args["model_name"])
+        observing.begin(args["model_name"])
         settings = Settings()
         diarization = settings.diarization
         device = torch_device_of(args, diarization.device)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import triton_python_backend_utils as pb_utils
 
 from triologue.schema import InvalidOption
-from triologue_server import tracing
 from triologue_server.settings import Settings
 from triologue_server.store import ModelStore, resolve_whisper
 from triologue_server.transcription.whisper import WhisperCore, WindowRequest
 from triologue_server.transcription.window import Hypothesis, WindowOptions
+from triologue_server.triton import observing
 from triologue_server.triton.placement import gpu_of
 from triologue_server.triton.rows import RowServer, array_of, features_of, text_tensor
 
@@ -21,7 +21,7 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Load the Whisper model."""
-        tracing.begin(args["model_name"])
+        observing.begin(args["model_name"])
         settings = Settings()
         folder = ModelStore(settings.models).require(resolve_whisper(settings.whisper.model))
         whisper = settings.whisper

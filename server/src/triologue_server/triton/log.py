@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from rich.console import Console
 
 from triologue_server.settings import LogFormat
-from triologue_server.triton.output import RECORDING, Level, parse
+from triologue_server.triton.output import RECORDING, Level, parse, unquoted
 
 
 class Log(Protocol):
@@ -24,7 +24,7 @@ class Log(Protocol):
 
 
 class TextLog:
-    """Lines as they are."""
+    """Lines for people."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -33,7 +33,9 @@ class TextLog:
         """Write what the launcher has to say."""
         self._console.print(text)
 
-    output = tell
+    def output(self, line: str) -> None:
+        """Write a line of Triton and its models, and more than one where its message has more."""
+        self._console.print(unquoted(line))
 
 
 class JsonLog:

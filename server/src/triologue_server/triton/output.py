@@ -19,7 +19,8 @@ RECORDING = "recording"
 _KEPT_LINES = 1_000
 _SHOWN_LINES = 20
 
-_SAYING = re.compile(r"([EWIV])\d{4} \d\d:\d\d:\d\d\.\d+ \d+ \S+\] (.*)")
+_SAYING = re.compile(r"(?P<head>(?P<severity>[EWIV])\d{4} \d\d:\d\d:\d\d\.\d+ \d+ \S+\] )(?P<text>.*)")
+_LEVELS: dict[str, Level] = {"E": "error", "W": "warning"}
 _LOADED = re.compile(r"successfully loaded '([^']+)'")
 _FAILED = re.compile(r"failed to load '([^']+)'")
 _DRAINED = "All models are stopped, unloading models"
@@ -86,10 +87,21 @@ class Output:
 
 
 def parse(line: str) -> tuple[Level, str]:
-    """Return how grave a line of Triton and its models is, and what it says."""
-    severity, text = _parts(line)
-    levels: dict[str, Level] = {"E": "error", "W": "warning"}
-    return levels.get(severity, "info"), _unquoted(text)
+    """Return how grave a line of Triton and its models is, and what it says.
+
+    What is not written as Triton writes, libraries have printed: nobody knows how grave it is.
+    """
+    saying = _SAYING.match(line)
+    if saying is None:
+        return "info", line
+    level = "info" if _NO_GPU.search(line) else _LEVELS.get(saying["severity"], "info")
+    return level, _unquoted(saying["text"])
+
+
+def unquoted(line: str) -> str:
+    """Return a line of Triton and its models with its message as it was, of as many lines as it had."""
+    saying = _SAYING.match(line)
+    return line if saying is None else saying["head"] + _unquoted(saying["text"])
 
 
 def _severity(line: str) -> str:
@@ -99,7 +111,7 @@ def _severity(line: str) -> str:
 def _parts(line: str) -> tuple[str, str]:
     saying = _SAYING.match(line)
     # What does not come through Triton's log was printed by a model, or by a library that is in trouble.
-    return (saying[1], saying[2]) if saying else ("E", line)
+    return (saying["severity"], saying["text"]) if saying else ("E", line)
 
 
 def _unquoted(text: str) -> str:

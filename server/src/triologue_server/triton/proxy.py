@@ -23,6 +23,7 @@ from triologue.schema import (
     StreamParams,
     server_error,
 )
+from triologue_server.triton import observing
 from triologue_server.triton.errors import error_response
 from triologue_server.triton.parameters import parameters_of
 
@@ -37,6 +38,7 @@ class UnaryProxy:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Prepare to keep the last few streams of the conductor."""
+        observing.begin(args["model_name"])
         # A thread of Triton's stub lets go of a stream soon after its end, without holding Python's lock.
         # Were its reference the last, it would free Python objects, which crashes on Python 3.12 and is a
         # race on every other. So ours is the last: it outlives a few further requests.
