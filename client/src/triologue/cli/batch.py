@@ -17,8 +17,8 @@ from triologue.batch.row import Row
 from triologue.batch.worker import Plan
 from triologue.cli.connection import Connection
 from triologue.cli.flags import with_flags
-from triologue.cli.groups import choice, with_groups
-from triologue.cli.parameters import Working, known_formats
+from triologue.cli.groups import with_groups
+from triologue.cli.parameters import Working, format_option
 from triologue.cli.progress import Totals, progress_for
 from triologue.cli.reports import one_line
 from triologue.cli.statuses import Status
@@ -74,16 +74,7 @@ def batch(
         ),
     ],
     formats: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--format",
-            "-f",
-            metavar="|".join(FORMATS),
-            callback=known_formats,
-            autocompletion=choice(list(FORMATS)),
-            rich_help_panel="Output",
-            help="How results are written, besides json; may be given several times.",
-        ),
+        list[str] | None, format_option("How results are written, besides json; may be given several times.")
     ] = None,
     pipeline: Annotated[
         _Pipelines, typer.Option(rich_help_panel="Work", help="What is wanted of the recordings.")

@@ -1,7 +1,7 @@
 """Parameters of the commands that work on recordings."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -9,7 +9,20 @@ from triologue.cli.groups import choice
 from triologue.formats import FORMATS
 
 
-def known_formats(names: list[str] | None) -> list[str]:
+def format_option(help: str) -> Any:
+    """Return the option that formats are given by."""
+    return typer.Option(
+        "--format",
+        "-f",
+        metavar="|".join(FORMATS),
+        callback=_known_formats,
+        autocompletion=choice(list(FORMATS)),
+        rich_help_panel="Output",
+        help=help,
+    )
+
+
+def _known_formats(names: list[str] | None) -> list[str]:
     """Return names of formats, each of which there is.
 
     Raises:
@@ -37,15 +50,9 @@ class Writing:
 
     formats: Annotated[
         list[str] | None,
-        typer.Option(
-            "--format",
-            "-f",
-            metavar="|".join(FORMATS),
-            callback=known_formats,
-            autocompletion=choice(list(FORMATS)),
-            rich_help_panel="Output",
-            help="How results are written; give several with a folder as --output. By default as the ending "
-            "of --output says, or else txt.",
+        format_option(
+            "How results are written; give several with a folder as --output. By default as the ending of "
+            "--output says, or else txt."
         ),
     ] = None
     output: Annotated[
