@@ -162,16 +162,19 @@ def test_a_result_that_cannot_be_written(tmp_path: Path, serve: Serve) -> None:
 
 def test_recordings_and_results_elsewhere(serve: Serve) -> None:
     memory = fsspec.filesystem("memory")
-    memory.pipe_file("/in/calls.jsonl", b'{"audio": "a.wav"}\n{"audio": "memory://in/missing.wav"}\n')
-    memory.pipe_file("/in/a.wav", b"a")
+    memory.pipe_file(
+        "/elsewhere/in/calls.jsonl", b'{"audio": "a.wav"}\n{"audio": "memory://elsewhere/in/missing.wav"}\n'
+    )
+    memory.pipe_file("/elsewhere/in/a.wav", b"a")
     asked = Asked()
     with serve("http", asked) as url:
-        first = run("batch", "memory://in/calls.jsonl", "-o", "memory://out", url=url)
-        second = run("batch", "memory://in/calls.jsonl", "-o", "memory://out", url=url)
+        first = run("batch", "memory://elsewhere/in/calls.jsonl", "-o", "memory://elsewhere/out", url=url)
+        second = run("batch", "memory://elsewhere/in/calls.jsonl", "-o", "memory://elsewhere/out", url=url)
     assert (first.exit_code, second.exit_code) == (1, 1)
     assert asked.audio == [b"a"]
-    assert sorted(memory.ls("/out", detail=False)) == ["/out/a.json", "/out/missing.error.json"]
-    assert "INVALID_AUDIO: missing: memory://in/missing.wav cannot be read" in first.stderr
+    written = [path.rpartition("/")[2] for path in memory.ls("/elsewhere/out", detail=False)]
+    assert sorted(written) == ["a.json", "missing.error.json"]
+    assert "INVALID_AUDIO: missing: memory://elsewhere/in/missing.wav cannot be read" in first.stderr
 
 
 def test_events_for_scripts(tmp_path: Path, serve: Serve) -> None:
