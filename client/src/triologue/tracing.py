@@ -13,7 +13,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from triologue.schema import TriologueError
 
 ID_HEADER = "x-request-id"
-"""What a call is called, for the server."""
+"""The header by which a caller, or a proxy, says what a request is called."""
 
 _tracer = trace.get_tracer("triologue")
 _propagator = TraceContextTextMapPropagator()

@@ -15,10 +15,10 @@ from opentelemetry.trace import Span, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import Attributes
 
+from triologue.tracing import ID_HEADER
+
 HEADERS = ("traceparent", "tracestate")
 """What tells whose trace something belongs to (W3C Trace Context): HTTP headers, or request parameters."""
-ID_HEADER = "x-request-id"
-"""What a caller, or a proxy, calls a request."""
 FORWARDED = (ID_HEADER, *HEADERS)
 """HTTP headers and gRPC metadata that Triton hands over as request parameters."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +14,14 @@ import triton_python_backend_utils as pb_utils
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, StatusCode, format_trace_id
 
 from triologue.schema import DiarizedResult, ErrorCode, TriologueError
+from triologue.tracing import ID_HEADER
 from triologue_server import tracing
 from triologue_server.conductor.run import Answer, Pipeline
 from triologue_server.triton.conductor_metrics import ConductorMetrics
 from triologue_server.triton.output import RECORDING
 from triologue_server.triton.parameters import parameters_of
+
+_log = logging.getLogger(__name__)
 
 OK = "OK"
 """The code of a request that has its answer."""
@@ -40,7 +44,7 @@ class Entry:
         # HTTP headers may be written anyhow.
         names = [name for name in self.parameters if name.lower() in tracing.FORWARDED]
         headers = {name.lower(): self.parameters.pop(name) for name in names}
-        called = request.request_id() or headers.get(tracing.ID_HEADER) or uuid4().hex
+        called = request.request_id() or headers.get(ID_HEADER) or uuid4().hex
         self.request_id = str(called)[:_LONGEST_ID]
         """What the request is called."""
         self._parent = tracing.parent_of(headers)
@@ -101,8 +105,11 @@ class Entry:
         }
         if self._span.is_recording():
             fields["trace_id"] = format_trace_id(self._span.get_span_context().trace_id)
-            self._span.set_attributes({"code": code, "audio.seconds": more.get("audio_seconds") or 0.0})
+            self._span.set_attribute("code", code)
+            if "audio_seconds" in more:
+                self._span.set_attribute("audio.seconds", more["audio_seconds"])
             if code != OK:
                 self._span.set_status(StatusCode.ERROR, code)
-        log = pb_utils.Logger.log_error if code == ErrorCode.INTERNAL.value else pb_utils.Logger.log_info
-        log(f"{RECORDING} {json.dumps({name: value for name, value in fields.items() if value is not None})}")
+        known = {name: value for name, value in fields.items() if value is not None}
+        level = logging.ERROR if code == ErrorCode.INTERNAL.value else logging.INFO
+        _log.log(level, "%s %s", RECORDING, json.dumps(known))

@@ -4,6 +4,7 @@ import json
 import logging
 import time
 
+import triologue_server
 from triologue_server import tracing
 
 _LETTERS = {logging.WARNING: "W", logging.ERROR: "E", logging.CRITICAL: "E"}
@@ -20,6 +21,7 @@ def begin(model: str) -> None:
     )  # not Triton's own logger, which needs the shared memory that may be full
     handler.setFormatter(_AsTriton())
     logging.getLogger().addHandler(handler)
+    logging.getLogger(triologue_server.__name__).setLevel(logging.INFO)
     tracing.begin(model)
 
 
